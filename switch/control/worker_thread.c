@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/control/worker_thread.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <rte_cycles.h>
+
+#include "config/sluiced_config.h"
+#include "lib/cleanup.h"
+
+/* Who became ready does not matter: the worker polls everything it owns when it wakes. */
+static void sleep_until_ready(void *ctx)
+{
+	struct worker_thread *wt = ctx;
+	struct epoll_event events[16];
+
+	(void)epoll_wait(wt->epoll_fd, events, 16, -1);
+}
+
+int worker_thread_watch(struct worker_thread *wt, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
+
+	return epoll_ctl(wt->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+void worker_thread_unwatch(struct worker_thread *wt, int fd)
+{
+	(void)epoll_ctl(wt->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void worker_thread_wake(struct worker_thread *wt)
+{
+	uint64_t one = 1;
+
+	/* EAGAIN: the counter is full, so an edge is there. */
+	(void)!write(wt->wake_fd, &one, sizeof(one));
+}
+
+static struct worker *new_worker(struct worker_thread *wt, const struct worker_settings *s)
+{
+	struct worker *w = NULL;
+
+	if (posix_memalign((void **)&w, 64, sizeof(*w)) != 0)
+		return NULL;
+	memset(w, 0, sizeof(*w));
+	w->id = s->id;
+	w->topology = s->topology;
+	w->fdb = s->fdb;
+	w->qsbr = s->qsbr;
+	w->hz = rte_get_tsc_hz();
+	w->spin_cycles =
+		s->spin_us == SPIN_FOREVER ? UINT64_MAX : (uint64_t)s->spin_us * (w->hz / 1000000);
+	w->sleep = sleep_until_ready;
+	w->ctx = wt;
+	return w;
+}
+
+int worker_thread_init(struct worker_thread *wt, const struct worker_settings *settings,
+	struct err *err)
+{
+	cleanup_close int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	cleanup_close int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int ret;
+
+	*wt = (struct worker_thread){ .epoll_fd = -1, .wake_fd = -1, .cpu = settings->cpu };
+	if (epoll_fd < 0 || wake_fd < 0)
+		return err_errno(err, errno, "cannot make what worker %u sleeps on", settings->id);
+	wt->worker = new_worker(wt, settings);
+	if (!wt->worker)
+		return err_set(err, -ENOMEM, "out of memory");
+	wt->epoll_fd = steal_fd(&epoll_fd);
+	wt->wake_fd = steal_fd(&wake_fd);
+	ret = worker_thread_watch(wt, wt->wake_fd);
+	if (ret < 0) {
+		worker_thread_free(wt);
+		return err_set(err, ret, "cannot watch worker %u's eventfd", settings->id);
+	}
+	return 0;
+}
+
+static void *run(void *arg)
+{
+	struct worker_thread *wt = arg;
+
+	worker_run(wt->worker);
+	return NULL;
+}
+
+static int pin(pthread_attr_t *attr, int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return 0;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return pthread_attr_setaffinity_np(attr, sizeof(set), &set);
+}
+
+int worker_thread_start(struct worker_thread *wt, struct err *err)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+	int ret;
+
+	/* Signals are the control thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attr);
+	ret = pin(&attr, wt->cpu);
+	if (ret == 0)
+		ret = pthread_create(&wt->thread, &attr, run, wt);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (ret != 0)
+		return err_errno(err, ret, "cannot start worker %u%s", wt->worker->id,
+			wt->cpu >= 0 ? " on the CPU that worker-cpu names" : "");
+	pthread_setname_np(wt->thread, "sluice-worker");
+	wt->started = true;
+	return 0;
+}
+
+void worker_thread_join(struct worker_thread *wt)
+{
+	if (!wt->started)
+		return;
+	__atomic_store_n(&wt->worker->stop, true, __ATOMIC_RELEASE);
+	worker_thread_wake(wt);
+	pthread_join(wt->thread, NULL);
+	wt->started = false;
+}
+
+void worker_thread_free(struct worker_thread *wt)
+{
+	free(steal_ptr(&wt->worker));
+	if (wt->epoll_fd >= 0)
+		close(steal_fd(&wt->epoll_fd));
+	if (wt->wake_fd >= 0)
+		close(steal_fd(&wt->wake_fd));
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * What a port counts, one set per worker.
+ *
+ * Thread-safety: each set is written by one worker only, with plain 64-bit stores, and summed by
+ * the control thread; a sum may be a few frames old but never torn.
+ */
+
+#include <stdint.h>
+
+#include "switch/datapath/drop.h"
+
+struct counters_way {
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t super_frames; /* packets that carried a segmentation request */
+};
+
+struct counters {
+	struct counters_way rx; /* into the switch */
+	struct counters_way tx; /* out of the switch */
+	uint64_t segmented; /* super-frames cut in software for this egress */
+	uint64_t checksummed; /* checksums computed in software for this egress */
+	uint64_t landed; /* frames that were received straight into this guest */
+	uint64_t wakeups; /* notifications sent to the peer */
+	uint64_t drop[DROP_N_REASONS];
+} __attribute__((aligned(64)));
+
+static inline void drop(struct counters *c, enum drop_reason reason)
+{
+	c->drop[reason]++;
+}
+
+static inline void drop_n(struct counters *c, enum drop_reason reason, unsigned n)
+{
+	c->drop[reason] += n;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * Every reason for which a frame ends inside the switch, by name. The table is the only place to
+ * add one: counters, `sluicectl port stats` and its help text are made from it.
+ *
+ * A reason belongs to the direction in which its port saw the frame: DROP_RX reasons are counted
+ * on the port the frame came from, DROP_TX reasons on the port it was meant for.
+ */
+
+#include <stdint.h>
+
+/* X(symbol, name, direction, help) */
+#define DROP_TABLE(X)                                                                              \
+	X(RUNT, runt, RX, "shorter than an Ethernet header")                                       \
+	X(TOO_LONG, too_long, RX, "longer than a 64 KiB super-frame")                              \
+	X(BAD_OFFLOAD, bad_offload, RX,                                                            \
+		"checksum or segmentation request that does not fit the frame")                    \
+	X(CHAIN_TOO_LONG, chain_too_long, RX, "in more pieces than a frame may have")              \
+	X(BAD_DESCRIPTOR, bad_descriptor, RX, "descriptor outside the guest's memory or ring")     \
+	X(HAIRPIN, hairpin, RX, "destination is behind the port it came from")                     \
+	X(NO_DESTINATION, no_destination, RX, "no other port to send it to")                       \
+	X(RING_FULL, ring_full, TX, "the guest has no free receive buffer")                        \
+	X(BUFFER_SMALL, buffer_small, TX,                                                          \
+		"larger than the guest's receive buffers, and it cannot merge them")               \
+	X(PORT_DOWN, port_down, TX, "the port is not connected or its interface is down")          \
+	X(SOCKET_FULL, socket_full, TX, "the packet socket's send buffer is full")                 \
+	X(MTU, mtu, TX, "larger than the interface's MTU")                                         \
+	X(REFUSED, refused, TX, "the kernel refused the frame")                                    \
+	X(HEADERS_LONG, headers_long, TX, "headers too long to segment or checksum")               \
+	X(TUNNEL_GSO, tunnel_gso, TX,                                                              \
+		"tunnelled super-frame that the egress cannot take and we cannot slice")           \
+	X(GSO_MISMATCH, gso_mismatch, TX, "segmentation type does not match the headers")          \
+	X(MEMORY_GONE, memory_gone, TX, "guest memory vanished while the frame was copied")
+
+enum drop_reason {
+#define DROP_ENUM(symbol, ...) DROP_##symbol,
+	DROP_TABLE(DROP_ENUM)
+#undef DROP_ENUM
+		DROP_N_REASONS
+};
+
+enum drop_direction { DROP_RX, DROP_TX };
+
+struct drop_info {
+	const char *name; /* snake_case, stable: it is a metric label */
+	enum drop_direction direction;
+	const char *help;
+};
+
+/* Indexed by enum drop_reason. */
+extern const struct drop_info drop_info[DROP_N_REASONS];

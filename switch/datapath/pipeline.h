@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * What happens to a burst of frames between its ingress and its egress ports: learn the source,
+ * find the destination, hand each egress the frames meant for it in the order they came.
+ */
+
+#include "switch/datapath/fdb.h"
+#include "switch/datapath/topology.h"
+
+/* A worker's scratch space; zero-initialised. */
+struct pipeline {
+	struct fdb_cache cache;
+	unsigned n_active;
+	uint16_t active[PORT_MAX]; /* ids of ports with something in their list */
+	uint8_t n_list[PORT_MAX];
+	struct frame *list[PORT_MAX][BURST_MAX];
+};
+
+/* Decides for n (<= BURST_MAX) frames that came from `ingress`, and transmits them. */
+void pipeline_run(struct pipeline *pl, struct fdb *fdb, const struct topology *t,
+	struct port *ingress, struct frame *burst, unsigned n, unsigned worker, uint32_t now_s);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * sluiced: read the configuration, start in order, say READY, run until told to stop, stop in
+ * reverse. Exit status: 0 after an orderly stop, 1 if something could not be started, 2 if the
+ * command line or the configuration is wrong (nothing was started then).
+ */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "config/sluiced_config.h"
+#include "config/sluiced_options.h"
+#include "lib/log.h"
+#include "lib/sd_notify.h"
+#include "switch/control/eal.h"
+#include "switch/control/methods.h"
+#include "switch/control/rpc_server.h"
+#include "switch/control/switch.h"
+
+#define EXIT_USAGE 2
+
+/* DPDK's heap: the forwarding database takes about 100 bytes an address, the rest is slack. */
+static unsigned heap_mb(const struct sluiced_config *config)
+{
+	return 16 + config->fdb_size / 4096;
+}
+
+static void on_signal(evutil_socket_t signal, short what, void *arg)
+{
+	log_info("stopping", log_str("signal", strsignal(signal)));
+	(void)event_base_loopexit(arg, NULL);
+}
+
+static int run(const struct sluiced_config *config, struct event_base *base, struct err *err)
+{
+	struct event *term = evsignal_new(base, SIGTERM, on_signal, base);
+	struct event *interrupt = evsignal_new(base, SIGINT, on_signal, base);
+	struct rpc_server *server = NULL;
+	static struct sluice_switch sw;
+	int ret;
+
+	ret = switch_start(&sw, config, base, err);
+	if (ret == 0) {
+		server = rpc_server_new(base, config->control_socket, switch_methods, &sw, err);
+		ret = server ? 0 : -1;
+	}
+	if (ret == 0) {
+		event_add(term, NULL);
+		event_add(interrupt, NULL);
+		log_info("ready", log_str("control_socket", config->control_socket),
+			log_int("ports", (int64_t)config->n_ports));
+		(void)sd_notify_send("READY=1\nSTATUS=forwarding");
+		event_base_dispatch(base);
+		(void)sd_notify_send("STOPPING=1");
+	}
+	rpc_server_free(server);
+	switch_stop(&sw);
+	event_free(interrupt);
+	event_free(term);
+	return ret;
+}
+
+static int start(const struct sluiced_config *config)
+{
+	struct err err = { "" };
+	struct event_base *base;
+	int ret;
+
+	log_configure(config->log_level, config->log_format);
+	/* A peer that closes its end of a pipe or socket is an error of that write, no more. */
+	signal(SIGPIPE, SIG_IGN);
+	base = event_base_new();
+	if (!base) {
+		log_error("cannot make an event loop");
+		return EXIT_FAILURE;
+	}
+	ret = eal_start(heap_mb(config), &err);
+	if (ret == 0) {
+		ret = run(config, base, &err);
+		eal_stop();
+	}
+	event_base_free(base);
+	if (ret < 0)
+		log_error("cannot start", log_str("reason", err.text));
+	return ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* A wrong command line or configuration: one line, nothing started. */
+static int refuse(const struct err *err)
+{
+	fprintf(stderr, "sluiced: %s\n", err->text);
+	return EXIT_USAGE;
+}
+
+static int load_and_start(const struct sluiced_options *opts)
+{
+	struct sluiced_config config;
+	struct err err = { "" };
+	int ret;
+
+	if (sluiced_config_load(&config, opts->config_path, opts->settings, &err) < 0)
+		return refuse(&err);
+	if (opts->action == SLUICED_CHECK) {
+		printf("%s: good, %zu ports\n", opts->config_path, config.n_ports);
+		ret = EXIT_SUCCESS;
+	} else {
+		ret = start(&config);
+	}
+	sluiced_config_free(&config);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct sluiced_options opts;
+	struct err err = { "" };
+
+	if (sluiced_options_parse(argc, argv, &opts, &err) < 0)
+		return refuse(&err);
+	switch (opts.action) {
+	case SLUICED_HELP:
+		sluiced_options_print_help(stdout);
+		return EXIT_SUCCESS;
+	case SLUICED_VERSION:
+		printf("sluiced %s\n", SLUICE_VERSION);
+		return EXIT_SUCCESS;
+	default:
+		return load_and_start(&opts);
+	}
+}

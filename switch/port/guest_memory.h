@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * A guest's memory as its VMM shared it: regions of files mapped into this process, found again by
+ * guest-physical address (descriptors) or by the VMM's own virtual address (ring addresses).
+ *
+ * A region's file must be memory (memfd, tmpfs or hugetlbfs: anything else could make a plain
+ * load wait for a disk or a network) and at least as long as the region claims. Regions must not
+ * overlap. A lookup never crosses a region's end, even if the next one happens to follow in our
+ * address space: the VMM may have meant something else to be there.
+ *
+ * Thread-safety: immutable while a worker can see it; the control thread changes it only while
+ * the port is parked.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+
+#define GUEST_MEMORY_REGIONS_MAX 32
+
+/* As on the wire: vhost-user specification, "memory region description". */
+struct vhost_user_region {
+	uint64_t guest_addr;
+	uint64_t size;
+	uint64_t user_addr;
+	uint64_t mmap_offset;
+};
+
+struct guest_region {
+	uint64_t guest_addr;
+	uint64_t size;
+	uint64_t user_addr;
+	uint8_t *host; /* of guest_addr */
+	void *map;     /* what munmap() takes */
+	uint64_t map_len;
+};
+
+struct guest_memory {
+	unsigned n;
+	struct guest_region region[GUEST_MEMORY_REGIONS_MAX];
+};
+
+/*
+ * Maps `fd` (which stays the caller's) as one more region. -EINVAL: size, overlap, kind of file or
+ * its length; -ENOSPC: too many regions; or what mmap() said. Nothing has changed then.
+ */
+int guest_memory_add(struct guest_memory *m, const struct vhost_user_region *wire, int fd,
+	struct err *err);
+
+/* Unmaps the region with this guest address, user address and size; -ENOENT if there is none. */
+int guest_memory_remove(struct guest_memory *m, const struct vhost_user_region *wire);
+
+/* Unmaps everything. */
+void guest_memory_clear(struct guest_memory *m);
+
+/* The region that holds `addr`, or NULL. */
+static inline const struct guest_region *guest_memory_find(const struct guest_memory *m,
+	uint64_t addr)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (addr - m->region[i].guest_addr < m->region[i].size)
+			return &m->region[i];
+	return NULL;
+}
+
+/* Our address for [user_addr, user_addr + len) of the VMM's, or NULL if no region holds it all. */
+void *guest_memory_from_user(const struct guest_memory *m, uint64_t user_addr, uint64_t len);

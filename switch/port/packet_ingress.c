@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/port/packet_port.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+
+#include <rte_branch_prediction.h>
+
+/* A frame of at least this size makes the next one worth a call of its own. */
+#define BULK_MIN 4096
+
+/* Smaller frames in a row after which they are read in bursts again. */
+#define SMALL_RUN_MAX 8
+
+/* What a received frame's ancillary data says about its VLAN tag; tpid 0: untagged. */
+struct vlan_tag {
+	uint16_t tpid;
+	uint16_t tci;
+};
+
+static struct vlan_tag read_tag(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		struct tpacket_auxdata aux;
+
+		if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+		if (!(aux.tp_status & TP_STATUS_VLAN_VALID))
+			break;
+		return (struct vlan_tag){
+			.tpid = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid :
+									      ETH_P_8021Q,
+			.tci = aux.tp_vlan_tci,
+		};
+	}
+	return (struct vlan_tag){ 0 };
+}
+
+/* Puts the tag back that the kernel took out; what follows it moves on by four bytes. */
+static void restore_tag(struct frame *f, struct vnet_hdr *hdr, struct vlan_tag tag)
+{
+	uint8_t *at = f->head - VLAN_TAG_LEN;
+	const uint8_t bytes[VLAN_TAG_LEN] = { (uint8_t)(tag.tpid >> 8), (uint8_t)tag.tpid,
+		(uint8_t)(tag.tci >> 8), (uint8_t)tag.tci };
+
+	memmove(at, f->head, 2 * sizeof(struct mac));
+	memcpy(at + 2 * sizeof(struct mac), bytes, sizeof(bytes));
+	f->head = at;
+	f->head_len += VLAN_TAG_LEN;
+	f->len += VLAN_TAG_LEN;
+	if (hdr->flags & VNET_HDR_F_NEEDS_CSUM)
+		hdr->csum_start += VLAN_TAG_LEN;
+}
+
+/* Fills in all but the segments of a frame of `len` bytes, the tag not counted. */
+static enum drop_reason open_frame(struct packet_port *pp, struct frame *f, uint32_t len,
+	struct packet_slot *slot, struct vlan_tag tag)
+{
+	f->len = len;
+	f->head_len = (uint16_t)(len < PACKET_HEAD ? len : PACKET_HEAD);
+	f->head = f->head_room + VLAN_TAG_LEN;
+	f->ingress = &pp->port;
+	f->landed = NULL;
+	f->offload = (struct offload){ 0 };
+	if (unlikely(len < ETH_HEADER_LEN))
+		return DROP_RUNT;
+	if (unlikely(tag.tpid)) {
+		restore_tag(f, &slot->hdr, tag);
+		pp->vlan_seen = true;
+	}
+	if (unlikely(f->len > FRAME_LEN_MAX))
+		return DROP_TOO_LONG;
+	return frame_parse_l2(f) ? OFFLOAD_OK : DROP_RUNT;
+}
+
+static enum drop_reason decode_offload(struct frame *f, const struct vnet_hdr *hdr)
+{
+	if (hdr->flags == 0 && hdr->gso_type == 0)
+		return OFFLOAD_OK;
+	return offload_decode(hdr, f);
+}
+
+static void count(struct counters *c, const struct frame *f)
+{
+	c->rx.packets++;
+	c->rx.bytes += f->len;
+	c->rx.super_frames += f->offload.gso != GSO_NONE;
+}
+
+/* --- small mode ------------------------------------------------------------------------------ */
+
+static void prepare_slot(struct packet_port *pp, struct frame *burst, unsigned i)
+{
+	struct packet_slot *s = &pp->slot[i];
+	struct msghdr *m = &pp->msg[i].msg_hdr;
+
+	s->iov[0] = (struct iovec){ &s->hdr, sizeof(s->hdr) };
+	s->iov[1] = (struct iovec){ burst[i].head_room + VLAN_TAG_LEN, PACKET_HEAD };
+	s->iov[2] = (struct iovec){ pp->buffers + (size_t)i * PACKET_BUFFER, PACKET_BUFFER };
+	*m = (struct msghdr){
+		.msg_iov = s->iov,
+		.msg_iovlen = 3,
+		.msg_control = s->control,
+		.msg_controllen = sizeof(s->control),
+	};
+}
+
+/* Slot i's frame is received into burst[i]; if earlier ones were dropped it moves to *f. */
+static enum drop_reason take_slot(struct packet_port *pp, unsigned i, struct frame *from,
+	struct frame *f)
+{
+	struct mmsghdr *m = &pp->msg[i];
+	struct packet_slot *slot = &pp->slot[i];
+	uint32_t len = m->msg_len - (uint32_t)sizeof(struct vnet_hdr);
+	enum drop_reason why;
+
+	if (unlikely(m->msg_len < sizeof(struct vnet_hdr)))
+		return DROP_RUNT;
+	if (unlikely(m->msg_hdr.msg_flags & MSG_TRUNC))
+		return DROP_TOO_LONG;
+	if (unlikely(f != from))
+		memcpy(f->head_room, from->head_room, sizeof(f->head_room));
+	f->n_segs = 0;
+	if (len > PACKET_HEAD)
+		f->seg[f->n_segs++] = (struct iovec){ slot->iov[2].iov_base, len - PACKET_HEAD };
+	why = open_frame(pp, f, len, slot, read_tag(&m->msg_hdr));
+	return why == OFFLOAD_OK ? decode_offload(f, &slot->hdr) : why;
+}
+
+static unsigned receive_burst(struct packet_port *pp, struct frame *burst, unsigned n,
+	struct counters *c)
+{
+	unsigned out = 0;
+	int got;
+
+	if (unlikely(pp->prepared != burst)) {
+		for (unsigned i = 0; i < BURST_MAX; i++)
+			prepare_slot(pp, burst, i);
+		pp->prepared = burst;
+	}
+	got = recvmmsg(pp->fd, pp->msg, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	for (int i = 0; i < got; i++) {
+		enum drop_reason why = take_slot(pp, (unsigned)i, &burst[i], &burst[out]);
+
+		pp->msg[i].msg_hdr.msg_controllen = PACKET_CONTROL;
+		if (unlikely(why != OFFLOAD_OK)) {
+			drop(c, why);
+			continue;
+		}
+		if (burst[out].len >= BULK_MIN) {
+			pp->bulk = true;
+			pp->n_small_run = 0;
+		}
+		count(c, &burst[out++]);
+	}
+	return out;
+}
+
+/* --- bulk mode ------------------------------------------------------------------------------- */
+
+/* True if the next frame carries a tag, so that its data has to land four bytes further on. */
+static bool peek_tagged(struct packet_port *pp)
+{
+	struct packet_slot *slot = &pp->slot[0];
+	struct iovec iov = { &slot->hdr, sizeof(slot->hdr) };
+	struct msghdr m = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = slot->control,
+		.msg_controllen = sizeof(slot->control),
+	};
+
+	return recvmsg(pp->fd, &m, MSG_PEEK | MSG_DONTWAIT) > 0 && read_tag(&m).tpid != 0;
+}
+
+/* Points the frame's segments at the `len` bytes that landed. */
+static void set_segments(struct frame *f, const struct landing *l, uint32_t len)
+{
+	f->n_segs = 0;
+	for (unsigned i = 0; len > 0; i++) {
+		uint32_t part = len < l->iov[i].iov_len ? len : (uint32_t)l->iov[i].iov_len;
+
+		f->seg[f->n_segs++] = (struct iovec){ l->iov[i].iov_base, part };
+		len -= part;
+	}
+}
+
+/* Takes a frame back out of the guest's buffers: it needs work that must not be done there. */
+static void withdraw(struct packet_port *pp, struct frame *f)
+{
+	uint8_t *to = pp->buffers;
+
+	for (unsigned i = 0; i < f->n_segs; i++) {
+		memcpy(to, f->seg[i].iov_base, f->seg[i].iov_len);
+		to += f->seg[i].iov_len;
+	}
+	f->seg[0] = (struct iovec){ pp->buffers, (size_t)(to - pp->buffers) };
+	f->n_segs = 1;
+	f->landed = NULL;
+}
+
+static enum drop_reason take_landed(struct packet_port *pp, struct frame *f, struct msghdr *m,
+	uint32_t len, const struct landing *l, struct port *sole, bool expected_tag)
+{
+	struct vlan_tag tag = read_tag(m);
+	enum drop_reason why;
+
+	if (unlikely(m->msg_flags & MSG_TRUNC))
+		return DROP_TOO_LONG;
+	set_segments(f, l, len > PACKET_HEAD ? len - PACKET_HEAD : 0);
+	why = open_frame(pp, f, len, &pp->slot[0], tag);
+	if (f->n_segs > 0)
+		f->landed = sole;
+	if (why == OFFLOAD_OK)
+		why = decode_offload(f, &pp->slot[0].hdr);
+	if (why == OFFLOAD_OK && f->landed &&
+		((tag.tpid != 0) != expected_tag || !offload_fits(f, l->caps)))
+		withdraw(pp, f);
+	return why;
+}
+
+/* Receives one frame into the sole guest's buffers. */
+static unsigned receive_landing(struct packet_port *pp, struct frame *f, struct port *sole,
+	const struct landing *l, bool tagged, struct counters *c)
+{
+	struct packet_slot *slot = &pp->slot[0];
+	struct iovec iov[2 + FRAME_SEG_MAX] = {
+		{ &slot->hdr, sizeof(slot->hdr) },
+		{ f->head_room + VLAN_TAG_LEN, PACKET_HEAD },
+	};
+	struct msghdr m = {
+		.msg_iov = iov,
+		.msg_iovlen = 2 + l->n_iov,
+		.msg_control = slot->control,
+		.msg_controllen = sizeof(slot->control),
+	};
+	enum drop_reason why;
+	ssize_t n;
+
+	memcpy(iov + 2, l->iov, l->n_iov * sizeof(iov[0]));
+	n = recvmsg(pp->fd, &m, MSG_DONTWAIT | MSG_TRUNC);
+	if (n < (ssize_t)sizeof(slot->hdr)) {
+		if (n < 0 && errno == EFAULT)
+			sole->ops->memory_gone(sole);
+		return 0;
+	}
+	why = take_landed(pp, f, &m, (uint32_t)n - (uint32_t)sizeof(slot->hdr), l, sole, tagged);
+	if (unlikely(why != OFFLOAD_OK)) {
+		drop(c, why);
+		return 0;
+	}
+	pp->n_small_run = f->len < BULK_MIN ? pp->n_small_run + 1 : 0;
+	if (pp->n_small_run > SMALL_RUN_MAX)
+		pp->bulk = false;
+	count(c, f);
+	return 1;
+}
+
+unsigned packet_receive(struct port *p, struct frame *burst, unsigned n, struct port *sole,
+	struct counters *c)
+{
+	struct packet_port *pp = packet_port(p);
+	enum landing_state state = LANDING_SMALL;
+	struct landing landing;
+	bool tagged = false;
+
+	if (sole && sole->ops->landing) {
+		if (pp->bulk && pp->vlan_seen)
+			tagged = peek_tagged(pp);
+		state = sole->ops->landing(sole, PACKET_HEAD + (tagged ? VLAN_TAG_LEN : 0),
+			pp->bulk ? &landing : NULL);
+	}
+	pp->blocked = state == LANDING_FULL;
+	if (pp->blocked)
+		return 0;
+	if (state == LANDING_OK)
+		return receive_landing(pp, burst, sole, &landing, tagged, c);
+	return receive_burst(pp, burst, n, c);
+}
+
+/* The next receive() reuses the buffers; nothing is handed back. */
+void packet_release(struct port *p, struct counters *c)
+{
+}
+
+/* --- sleeping -------------------------------------------------------------------------------- */
+
+bool packet_arm(struct port *p)
+{
+	struct packet_port *pp = packet_port(p);
+	struct pollfd pfd = { .fd = pp->fd, .events = POLLIN };
+
+	/* The socket is always armed; while the guest is full, only its kick counts. */
+	return !pp->blocked && poll(&pfd, 1, 0) > 0 && pfd.revents & POLLIN;
+}
+
+void packet_disarm(struct port *p)
+{
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/port/vhost_net_port.h"
+
+#include <errno.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_memcpy.h>
+#include <rte_prefetch.h>
+
+#include "switch/datapath/segment.h"
+
+/* One transmit() at work. */
+struct egress {
+	struct vhost_port *vp;
+	struct virtqueue *vq;
+	struct counters *c;
+	unsigned available; /* chains the guest offers behind `taken` */
+	unsigned n_chains;  /* of them reserved and not yet published */
+	unsigned n_iov;
+	unsigned n_slots;
+	bool published;
+};
+
+/* Writes into a list of buffers. */
+struct cursor {
+	const struct iovec *iov;
+	size_t offset;
+};
+
+static inline void put(struct cursor *to, const void *from, size_t len)
+{
+	while (len > 0) {
+		size_t room = to->iov->iov_len - to->offset;
+		size_t part = len < room ? len : room;
+
+		rte_memcpy((uint8_t *)to->iov->iov_base + to->offset, from, part);
+		from = (const uint8_t *)from + part;
+		len -= part;
+		to->offset += part;
+		if (to->offset == to->iov->iov_len) {
+			to->iov++;
+			to->offset = 0;
+		}
+	}
+}
+
+static void put_header(struct egress *e, const struct frame *f, unsigned n_chains,
+	struct cursor *to)
+{
+	struct vnet_hdr_mrg h = { .num_buffers = (uint16_t)n_chains };
+
+	offload_encode(f, e->vp->caps, &h.hdr);
+	put(to, &h, e->vp->hdr_len);
+}
+
+static void copy_slot(struct egress *e, const struct egress_slot *s)
+{
+	const struct frame *f = s->frame;
+	struct cursor to = { .iov = e->vp->iov + s->first_iov };
+
+	put_header(e, f, s->n_chains, &to);
+	put(&to, f->head, f->head_len);
+	for (unsigned i = 0; i < f->n_segs; i++)
+		put(&to, f->seg[i].iov_base, f->seg[i].iov_len);
+}
+
+/* Copies what is reserved and gives it to the guest. */
+static void flush(struct egress *e)
+{
+	if (e->n_chains == 0)
+		return;
+	for (unsigned i = 0; i < e->n_slots; i++)
+		copy_slot(e, &e->vp->slot[i]);
+	virtqueue_publish(e->vq, e->n_chains);
+	e->available -= e->n_chains;
+	e->n_chains = 0;
+	e->n_slots = 0;
+	e->n_iov = 0;
+	e->published = true;
+}
+
+static void count(struct egress *e, const struct frame *f)
+{
+	e->c->tx.packets++;
+	e->c->tx.bytes += f->len;
+	e->c->tx.super_frames += f->offload.gso != GSO_NONE;
+}
+
+/*
+ * Finds buffers for one frame behind those reserved already. OFFLOAD_OK, or the reason why not,
+ * with nothing reserved; *again: only the arena was too full, flush and repeat.
+ */
+static enum drop_reason reserve(struct egress *e, const struct frame *f, bool *again)
+{
+	struct vhost_port *vp = e->vp;
+	uint32_t need = vp->hdr_len + f->len;
+	unsigned chains = e->n_chains, iov = e->n_iov;
+	uint64_t got = 0;
+
+	while (got < need) {
+		uint64_t len = 0;
+		uint16_t id;
+		int n;
+
+		if (unlikely(chains == e->available))
+			return DROP_RING_FULL;
+		if (unlikely(got > 0 && !vp->mergeable))
+			return DROP_BUFFER_SMALL;
+		id = virtqueue_id(e->vq, chains);
+		n = virtqueue_gather(e->vq, id, true, vp->iov + iov, EGRESS_IOV_MAX - iov, &len);
+		if (unlikely(n < 0)) {
+			*again = n == -E2BIG && e->n_iov > 0;
+			return n == -E2BIG ? DROP_CHAIN_TOO_LONG : DROP_BAD_DESCRIPTOR;
+		}
+		virtqueue_put_used(e->vq, chains, id, len < need - got ? (uint32_t)len : (uint32_t)(need - got));
+		got += len;
+		iov += (unsigned)n;
+		chains++;
+	}
+	vp->slot[e->n_slots++] = (struct egress_slot){
+		.frame = f,
+		.first_iov = (uint16_t)e->n_iov,
+		.n_iov = (uint16_t)(iov - e->n_iov),
+		.n_chains = (uint16_t)(chains - e->n_chains),
+	};
+	__builtin_prefetch(vp->iov[e->n_iov].iov_base, 1);
+	__builtin_prefetch((uint8_t *)vp->iov[e->n_iov].iov_base + 64, 1);
+	e->n_chains = chains;
+	e->n_iov = iov;
+	return OFFLOAD_OK;
+}
+
+/* Sends a frame that the guest takes as it is. It must stay valid until the next flush(). */
+static void send_plain(struct egress *e, const struct frame *f)
+{
+	bool again = false;
+	enum drop_reason why;
+
+	if (e->n_slots == BURST_MAX)
+		flush(e);
+	why = reserve(e, f, &again);
+	if (unlikely(again)) {
+		flush(e);
+		why = reserve(e, f, &again);
+	}
+	if (likely(why == OFFLOAD_OK))
+		count(e, f);
+	else
+		drop(e->c, why);
+}
+
+/* Sends a frame in the form that the guest negotiated. */
+static void send_adapted(struct egress *e, const struct frame *f)
+{
+	struct frame *scratch = e->vp->scratch;
+	struct segmenter s;
+	enum drop_reason why = segment_begin(&s, f, e->vp->caps);
+	unsigned n = 0, total = 0;
+
+	if (why != OFFLOAD_OK) {
+		drop(e->c, why);
+		return;
+	}
+	flush(e); /* scratch may be reserved from */
+	while (segment_next(&s, &scratch[n])) {
+		send_plain(e, &scratch[n]);
+		total++;
+		if (++n == BURST_MAX) {
+			flush(e);
+			n = 0;
+		}
+	}
+	flush(e);
+	e->c->segmented += f->offload.gso != GSO_NONE;
+	if (!(e->vp->caps & EGRESS_CSUM))
+		e->c->checksummed += total;
+}
+
+/* The payload is there; now come the headers, judged and rewritten, and the guest may look. */
+static void settle_landed(struct egress *e, const struct frame *f)
+{
+	struct egress_landing *l = &e->vp->landing;
+	struct cursor to = { .iov = l->iov };
+	uint32_t left = e->vp->hdr_len + f->len;
+	unsigned n = 0;
+
+	flush(e);
+	if (unlikely(!l->valid || l->taken != e->vq->taken || left > l->len)) {
+		drop(e->c, DROP_MEMORY_GONE);
+		return;
+	}
+	for (; left > 0; n++) {
+		uint32_t part = left < l->chain_len[n] ? left : l->chain_len[n];
+
+		virtqueue_put_used(e->vq, n, l->id[n], part);
+		left -= part;
+	}
+	put_header(e, f, n, &to);
+	put(&to, f->head, f->head_len);
+	virtqueue_publish(e->vq, n);
+	e->available = virtqueue_available(e->vq);
+	e->published = true;
+	l->valid = false;
+	count(e, f);
+	e->c->landed++;
+}
+
+static void send_frame(struct egress *e, const struct frame *f)
+{
+	if (unlikely(f->landed != NULL))
+		settle_landed(e, f);
+	else if (likely(offload_fits(f, e->vp->caps)))
+		send_plain(e, f);
+	else
+		send_adapted(e, f);
+}
+
+static bool ring_usable(struct vhost_port *vp, struct virtqueue *vq)
+{
+	return virtqueue_state(vq) == VIRTQUEUE_LIVE && virtqueue_fault(vq) == VIRTQUEUE_FAULT_NONE;
+}
+
+void vhost_egress_transmit(struct port *p, struct frame **frames, unsigned n, struct counters *c)
+{
+	struct vhost_port *vp = vhost_port(p);
+	struct egress e = { .vp = vp, .vq = &vp->vu.ring[RING_EGRESS], .c = c };
+
+	rte_spinlock_lock(&vp->egress_lock);
+	if (unlikely(!ring_usable(vp, e.vq))) {
+		drop_n(c, DROP_PORT_DOWN, n);
+		rte_spinlock_unlock(&vp->egress_lock);
+		return;
+	}
+	e.available = virtqueue_available(e.vq);
+	for (unsigned i = 0; i < n && i < e.available; i++)
+		rte_prefetch0(&e.vq->desc[virtqueue_id(e.vq, i) & (e.vq->size - 1)]);
+	for (unsigned i = 0; i < n; i++)
+		send_frame(&e, frames[i]);
+	flush(&e);
+	if (unlikely(virtqueue_fault(e.vq) != VIRTQUEUE_FAULT_NONE))
+		vhost_net_raise(vp);
+	if (e.published && virtqueue_wants_signal(e.vq) && virtqueue_signal(e.vq))
+		c->wakeups++;
+	rte_spinlock_unlock(&vp->egress_lock);
+}
+
+/* Collects buffers for the largest frame there is. False: the ring does not hold that much. */
+static bool collect_landing(struct vhost_port *vp, struct virtqueue *vq, unsigned available)
+{
+	struct egress_landing *l = &vp->landing;
+	uint64_t need = vp->hdr_len + FRAME_LEN_MAX, total = 0;
+
+	if (l->valid && l->taken == vq->taken)
+		return true;
+	l->valid = false;
+	l->n_iov = 0;
+	l->n_chains = 0;
+	while (total < need) {
+		uint64_t len = 0;
+		int n;
+
+		if (l->n_chains == available || l->n_chains == FRAME_SEG_MAX)
+			return false;
+		l->id[l->n_chains] = virtqueue_id(vq, l->n_chains);
+		n = virtqueue_gather(vq, l->id[l->n_chains], true, l->iov + l->n_iov,
+			FRAME_SEG_MAX - l->n_iov, &len);
+		if (n < 0)
+			return false;
+		l->chain_len[l->n_chains++] = (uint32_t)len;
+		l->n_iov += (unsigned)n;
+		total += len;
+	}
+	l->len = (uint32_t)total;
+	l->taken = vq->taken;
+	l->valid = true;
+	return true;
+}
+
+static void offer_landing(const struct vhost_port *vp, uint32_t skip, struct landing *out)
+{
+	const struct egress_landing *l = &vp->landing;
+	size_t front = vp->hdr_len + skip;
+
+	out->n_iov = 0;
+	out->room = FRAME_LEN_MAX;
+	out->caps = vp->caps;
+	for (unsigned i = 0; i < l->n_iov; i++) {
+		if (front >= l->iov[i].iov_len) {
+			front -= l->iov[i].iov_len;
+			continue;
+		}
+		out->iov[out->n_iov].iov_base = (uint8_t *)l->iov[i].iov_base + front;
+		out->iov[out->n_iov++].iov_len = l->iov[i].iov_len - front;
+		front = 0;
+	}
+}
+
+enum landing_state vhost_egress_landing(struct port *p, uint32_t skip, struct landing *out)
+{
+	const unsigned wanted = EGRESS_CSUM | EGRESS_TSO4 | EGRESS_TSO6;
+	struct vhost_port *vp = vhost_port(p);
+	struct virtqueue *vq = &vp->vu.ring[RING_EGRESS];
+	enum landing_state state = LANDING_SMALL;
+	unsigned available;
+
+	rte_spinlock_lock(&vp->egress_lock);
+	vp->refill_wanted = false;
+	if (!ring_usable(vp, vq))
+		goto out;
+	available = virtqueue_available(vq);
+	if (out && vp->mergeable && (vp->caps & wanted) == wanted &&
+		collect_landing(vp, vq, available)) {
+		offer_landing(vp, skip, out);
+		state = LANDING_OK;
+	} else if (available < vq->size / 2u && available < FRAME_SEG_MAX) {
+		/* Drivers refill a ring that is half empty, so a kick is due. */
+		vp->refill_wanted = true;
+		vp->refill_seen = (uint16_t)(vq->taken + available);
+		state = LANDING_FULL;
+	}
+out:
+	rte_spinlock_unlock(&vp->egress_lock);
+	return state;
+}

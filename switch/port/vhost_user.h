@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * The back-end side of the vhost-user protocol: what a VMM's messages do to a device's memory and
+ * rings. It knows nothing of sockets (vhost_server.h) and nothing of networks (vhost_net.h).
+ *
+ * Every request has a row in one table with its preconditions: payload size, descriptors, protocol
+ * feature, and whether it changes something a worker may be looking at. The engine checks the row
+ * before the handler runs, and parks the device around those that need it:
+ *
+ *   park    all rings go to STOPPED, then quiesce(): no worker is inside the device any more
+ *   change  the handler alters memory, addresses, features, descriptors
+ *   resume  each ring's state is derived anew from what is set up. A ring that runs again after
+ *           having been stopped takes over at its used index and is signalled once, both because
+ *           the guest may have missed what a predecessor did not signal
+ *
+ * VMMs do all of this to running guests: memory hotplug, interrupt masking, reset, migration.
+ * Each ring has its own state. A ring is started by its kick descriptor and stopped by
+ * GET_VRING_BASE; it is enabled by SET_VRING_ENABLE, or from the start if the peer did not
+ * acknowledge VHOST_F_PROTOCOL_FEATURES.
+ *
+ * A message that breaks a precondition, or that cannot be carried out, ends the connection, with
+ * the reason kept for `port show`.
+ *
+ * Thread-safety: control thread, but for ring[], see virtqueue.h.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "switch/port/guest_memory.h"
+#include "switch/port/host.h"
+#include "switch/port/vhost_message.h"
+#include "switch/port/virtqueue.h"
+
+#define VHOST_RINGS_MAX 2 /* one queue pair */
+
+/* What the device offers; constant for its life. */
+struct vhost_offer {
+	uint64_t features;
+	uint64_t protocol_features;
+	unsigned n_rings;
+	uint8_t config[VHOST_CONFIG_MAX]; /* device configuration space, zero-padded */
+};
+
+/* What the VMM said about a ring; the rest is in struct virtqueue. */
+struct vhost_ring_setup {
+	uint64_t desc, avail, used; /* the VMM's addresses */
+	uint16_t size;
+	bool has_addr;
+	bool started;
+	bool enabled;
+	bool running; /* since the last virtqueue_start() */
+	int err_fd;
+};
+
+struct vhost_user {
+	const struct port_host *host;
+	struct vhost_offer offer;
+	uint64_t features;          /* acknowledged */
+	uint64_t protocol_features; /* acknowledged */
+	uint16_t mtu;               /* NET_SET_MTU, 0: not told */
+	bool owned;
+	int backend_req_fd; /* held open for the peer's sake */
+	struct guest_memory memory;
+	struct vhost_ring_setup setup[VHOST_RINGS_MAX];
+	struct virtqueue ring[VHOST_RINGS_MAX];
+	/* Called while parked, after features changed. */
+	void (*negotiated)(struct vhost_user *vu);
+};
+
+/* `negotiated` may be NULL. Nothing is set up, every ring is stopped. */
+void vhost_user_init(struct vhost_user *vu, const struct port_host *host,
+	const struct vhost_offer *offer, void (*negotiated)(struct vhost_user *vu));
+
+/*
+ * Carries out one message. 1: the message now holds a reply to send back; 0: nothing to send; a
+ * negative errno: the connection must end, *err says why (a reply may still be owed: see
+ * vhost_user_nack()).
+ */
+int vhost_user_handle(struct vhost_user *vu, struct vhost_message *m, struct err *err);
+
+/* True if the failed request asked for an answer: `m` is then a negative one. */
+bool vhost_user_nack(const struct vhost_user *vu, struct vhost_message *m);
+
+/* The peer is gone: stops all rings, unmaps its memory, closes its descriptors. */
+void vhost_user_reset(struct vhost_user *vu);
+
+static inline bool vhost_user_has(const struct vhost_user *vu, unsigned bit)
+{
+	return vu->features >> bit & 1;
+}
+
+/* "GET_FEATURES" and so on; NULL for a request we do not know. */
+const char *vhost_request_name(uint32_t request);
