@@ -72,7 +72,7 @@ char *setting_allowed(const struct setting *row, char *text, size_t size)
 	text[0] = '\0';
 	switch (row->type) {
 	case SETTING_STRING:
-		snprintf(text, size, "text of 1 to %zu bytes", len_max);
+		snprintf(text, size, "printable text of 1 to %zu bytes", len_max);
 		break;
 	case SETTING_NAME:
 		snprintf(text, size, "1 to %zu letters, digits, '.', '_' or '-'", len_max);
@@ -104,7 +104,8 @@ static int not_allowed(const struct setting *row, const char *given, struct err 
 {
 	char allowed[ALLOWED_MAX];
 
-	return err_set(err, -EINVAL, "%s is not %s", given,
+	return err_set(err, -EINVAL, "%s is not allowed (must be %s%s)", given,
+		row->type == SETTING_U32 ? "a number from " : "",
 		setting_allowed(row, allowed, sizeof(allowed)));
 }
 
@@ -151,7 +152,7 @@ static int set_mac(const struct setting *row, const char *text, void *target, st
 	if (mac_parse(text, &mac) < 0)
 		return text_not_allowed(row, text, err);
 	if (mac_is_multicast(&mac) || mac_is_zero(&mac))
-		return err_set(err, -EINVAL, "\"%s\" is %s, not a unicast address", text,
+		return err_set(err, -EINVAL, "\"%s\" is %s (must be a unicast address)", text,
 			mac_is_zero(&mac) ? "zero" : "multicast");
 	memcpy(field_of(row, target), &mac, sizeof(mac));
 	return 0;

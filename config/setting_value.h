@@ -18,13 +18,13 @@
 
 enum setting_type {
 	SETTING_STRING, /* char[]: printable, not empty */
-	SETTING_NAME, /* char[]: letters, digits, '.', '_' and '-' */
-	SETTING_PATH, /* char[]: absolute */
-	SETTING_BOOL, /* bool */
-	SETTING_U32, /* an integer field of 2 or 4 bytes: min to max, or one of the words */
-	SETTING_ENUM, /* an integer field of 4 bytes: one of the words */
-	SETTING_MAC, /* struct mac: unicast, not zero */
-	SETTING_ARRAY, /* file only; checked to be an array, decoded by whoever owns the table */
+	SETTING_NAME,   /* char[]: letters, digits, '.', '_' and '-' */
+	SETTING_PATH,   /* char[]: absolute */
+	SETTING_BOOL,   /* bool */
+	SETTING_U32,    /* an integer field of 2 or 4 bytes: min to max, or one of the words */
+	SETTING_ENUM,   /* an integer field of 4 bytes: one of the words */
+	SETTING_MAC,    /* struct mac: unicast, not zero */
+	SETTING_ARRAY,  /* file only; checked to be an array, decoded by whoever owns the table */
 };
 
 /* A value that is written as a word. Lists end with a NULL name. */
@@ -37,10 +37,10 @@ struct setting {
 	const char *name; /* kebab-case */
 	enum setting_type type;
 	size_t offset, size; /* of the field in the target struct; see SETTING_FIELD() */
-	const char *preset; /* the default, as text; NULL: the field is left zero ("none") */
-	const char *help; /* one phrase, lower case, no full stop */
-	const char *unit; /* what --help calls the value: "N", "FILE" … */
-	uint32_t min, max; /* SETTING_U32 */
+	const char *preset;  /* the default, as text; NULL: the field is left zero ("none") */
+	const char *help;    /* one phrase, lower case, no full stop */
+	const char *unit;    /* what --help calls the value: "N", "FILE" … */
+	uint32_t min, max;   /* SETTING_U32 */
 	const struct setting_word *words;
 	unsigned groups; /* bits of the groups (port kinds, say) it belongs to; 0: all of them */
 	bool required;

@@ -109,8 +109,8 @@ static int check_required(const struct settings *table, const char *at, unsigned
 		char allowed[LIST_MAX];
 
 		if (row->required && in_group(row, group) && (given & (UINT64_C(1) << i)) == 0)
-			return err_set(err, -EINVAL, "%s%s: missing (%s: %s)", at, row->name,
-				row->help, setting_allowed(row, allowed, sizeof(allowed)));
+			return err_set(err, -EINVAL, "%s%s: missing (must be %s)", at, row->name,
+				setting_allowed(row, allowed, sizeof(allowed)));
 	}
 	return 0;
 }
@@ -241,8 +241,8 @@ void settings_print_help(const struct settings *table, const char *lead, FILE *o
 		char allowed[LIST_MAX];
 		char variable[ENV_NAME_MAX];
 
-		fprintf(out, "  %s%s %s\n", row->type == SETTING_ARRAY ? "" : lead, row->name,
-			row->unit != NULL ? row->unit : "");
+		fprintf(out, "  %s%s%s%s\n", row->type == SETTING_ARRAY ? "" : lead, row->name,
+			row->unit != NULL ? " " : "", row->unit != NULL ? row->unit : "");
 		fprintf(out, "        %s\n", row->help);
 		fprintf(out, "        %s; ", setting_allowed(row, allowed, sizeof(allowed)));
 		if (row->required)

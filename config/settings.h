@@ -20,7 +20,7 @@
 
 struct settings {
 	const struct setting *rows;
-	size_t n_rows; /* at most 64: see `given` below */
+	size_t n_rows;          /* at most 64: see `given` below */
 	const char *env_prefix; /* "SLUICE_"; NULL: no environment */
 };
 

@@ -130,7 +130,7 @@ static int decode_kind(
 	int ret;
 
 	if (value == NULL)
-		return err_set(err, -EINVAL, "%skind: missing (%s)", at,
+		return err_set(err, -EINVAL, "%skind: missing (must be %s)", at,
 			setting_allowed(row, allowed, sizeof(allowed)));
 	ret = setting_set_json(row, value, port, err);
 	return ret < 0 ? err_wrap(err, ret, "%skind", at) : 0;
@@ -149,7 +149,7 @@ static int decode_port(
 
 	snprintf(at, sizeof(at), "ports[%zu].", index);
 	if (!json_is_object(object))
-		return err_set(err, -EINVAL, "ports[%zu]: is not an object", index);
+		return err_set(err, -EINVAL, "ports[%zu]: must be an object ({ ... })", index);
 	ret = decode_kind(object, at, port, err);
 	if (ret < 0)
 		return ret;
@@ -230,7 +230,7 @@ static int decode_root(struct sluiced_config *config, const json_t *root, struct
 	int ret;
 
 	if (!json_is_object(root))
-		return err_set(err, -EINVAL, "line 1: is not an object ({ ... })");
+		return err_set(err, -EINVAL, "must be an object ({ ... })");
 	ret = settings_from_json(&table, root, "", 0, "", config, NULL, err);
 	if (ret < 0)
 		return ret;
@@ -244,6 +244,8 @@ static int decode_text(struct sluiced_config *config, const char *text, size_t l
 	json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	int ret;
 
+	if (root == NULL && json_error_code(&why) == json_error_null_character)
+		return err_set(err, -EINVAL, "line %d: \\u0000 is not allowed in text", why.line);
 	if (root == NULL)
 		return err_set(err, -EINVAL, "line %d: %s", why.line, why.text);
 	ret = decode_root(config, root, err);

@@ -16,7 +16,7 @@
 #include "lib/log.h"
 #include "lib/mac.h"
 
-#define PORT_NAME_MAX   32 /* with NUL */
+#define PORT_NAME_MAX   32  /* with NUL */
 #define SOCKET_PATH_MAX 108 /* sun_path */
 #define N_PORTS_MAX     256
 
@@ -25,16 +25,16 @@ enum port_kind { PORT_KIND_PACKET, PORT_KIND_VHOST_USER };
 struct port_config {
 	char name[PORT_NAME_MAX];
 	enum port_kind kind;
-	char interface[16]; /* packet: the netdev */
+	char interface[16];           /* packet: the netdev */
 	char socket[SOCKET_PATH_MAX]; /* vhost-user: where we listen */
-	struct mac mac; /* vhost-user: told to the guest; zero: none */
-	uint16_t mtu; /* vhost-user: told to the guest; 0: none */
-	bool offload_csum; /* vhost-user: offer checksum offload, both directions */
-	bool offload_tso; /* vhost-user: offer TSO4/6 and ECN, both directions */
-	bool offload_uso; /* vhost-user: offer UDP segmentation, both directions */
-	bool mergeable; /* vhost-user: offer mergeable receive buffers */
-	bool indirect; /* vhost-user: offer indirect descriptors */
-	bool event_idx; /* vhost-user: offer EVENT_IDX notification */
+	struct mac mac;               /* vhost-user: told to the guest; zero: none */
+	uint16_t mtu;                 /* vhost-user: told to the guest; 0: none */
+	bool offload_csum;            /* vhost-user: offer checksum offload, both directions */
+	bool offload_tso;             /* vhost-user: offer TSO4/6 and ECN, both directions */
+	bool offload_uso;             /* vhost-user: offer UDP segmentation, both directions */
+	bool mergeable;               /* vhost-user: offer mergeable receive buffers */
+	bool indirect;                /* vhost-user: offer indirect descriptors */
+	bool event_idx;               /* vhost-user: offer EVENT_IDX notification */
 };
 
 /* spin_us of a worker that never sleeps ("max" in the file). */
@@ -44,9 +44,9 @@ struct sluiced_config {
 	char control_socket[SOCKET_PATH_MAX];
 	enum log_level log_level;
 	enum log_format log_format;
-	uint32_t spin_us; /* 0: event-driven; SPIN_FOREVER: never sleeps */
-	int32_t worker_cpu; /* -1: wherever the kernel likes */
-	uint32_t fdb_size; /* addresses the table can hold */
+	uint32_t spin_us;      /* 0: event-driven; SPIN_FOREVER: never sleeps */
+	int32_t worker_cpu;    /* -1: wherever the kernel likes */
+	uint32_t fdb_size;     /* addresses the table can hold */
 	uint32_t fdb_ageing_s; /* seconds without traffic until an address is forgotten */
 	struct port_config *ports;
 	size_t n_ports;

@@ -19,7 +19,7 @@ enum sluiced_action {
 struct sluiced_options {
 	enum sluiced_action action;
 	const char *config_path; /* points into argv, or to SLUICED_CONFIG_PATH */
-	char *const *settings; /* for sluiced_config_load(): lives in argv */
+	char *const *settings;   /* for sluiced_config_load(): lives in argv */
 };
 
 /*

@@ -29,10 +29,10 @@ enum json_rpc_code {
 };
 
 struct json_rpc_request {
-	json_t *root; /* owns all that the others point to */
+	json_t *root;       /* owns all that the others point to */
 	const char *method; /* never NULL after success */
-	json_t *params; /* an object, or NULL when there was none */
-	json_t *id; /* NULL: a notification, which is not answered */
+	json_t *params;     /* an object, or NULL when there was none */
+	json_t *id;         /* NULL: a notification, which is not answered */
 };
 
 /*

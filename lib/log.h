@@ -27,12 +27,12 @@ struct log_field {
 
 static inline struct log_field log_str(const char *key, const char *value)
 {
-	return (struct log_field){ .key = key, .str = value ? value : "" };
+	return (struct log_field) { .key = key, .str = value ? value : "" };
 }
 
 static inline struct log_field log_int(const char *key, int64_t value)
 {
-	return (struct log_field){ .key = key, .num = value };
+	return (struct log_field) { .key = key, .num = value };
 }
 
 /* One call site's budget; zero-initialised, static. */
@@ -53,9 +53,9 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
 void log_write_limited(struct log_limit *limit, enum log_level level, const char *msg,
 	const struct log_field *fields, size_t n);
 
-#define LOG_FIELDS(...)   ((const struct log_field[]){ { 0 }, ##__VA_ARGS__ })
+#define LOG_FIELDS(...)   ((const struct log_field[]) { { 0 }, ##__VA_ARGS__ })
 #define LOG_N_FIELDS(...) (sizeof(LOG_FIELDS(__VA_ARGS__)) / sizeof(struct log_field))
-#define LOG_AT(level, msg, ...) \
+#define LOG_AT(level, msg, ...)                                                                    \
 	log_write(level, msg, LOG_FIELDS(__VA_ARGS__), LOG_N_FIELDS(__VA_ARGS__))
 
 #define log_error(msg, ...) LOG_AT(LOG_LEVEL_ERROR, msg, ##__VA_ARGS__)
@@ -63,9 +63,9 @@ void log_write_limited(struct log_limit *limit, enum log_level level, const char
 #define log_info(msg, ...)  LOG_AT(LOG_LEVEL_INFO, msg, ##__VA_ARGS__)
 #define log_debug(msg, ...) LOG_AT(LOG_LEVEL_DEBUG, msg, ##__VA_ARGS__)
 
-#define log_limited(level, msg, ...)                                                          \
-	do {                                                                                  \
-		static struct log_limit limit_;                                               \
-		log_write_limited(&limit_, level, msg, LOG_FIELDS(__VA_ARGS__),               \
-			LOG_N_FIELDS(__VA_ARGS__));                                           \
+#define log_limited(level, msg, ...)                                                               \
+	do {                                                                                       \
+		static struct log_limit limit_;                                                    \
+		log_write_limited(                                                                 \
+			&limit_, level, msg, LOG_FIELDS(__VA_ARGS__), LOG_N_FIELDS(__VA_ARGS__));  \
 	} while (0)

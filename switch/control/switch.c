@@ -12,6 +12,7 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 #include "switch/datapath/fdb.h"
+#include "switch/port/guest_memory.h"
 #include "switch/port/packet.h"
 #include "switch/port/vhost_net.h"
 
@@ -133,6 +134,8 @@ static int start_host(struct sluice_switch *sw, struct err *err)
 	sw->host.attention_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (sw->host.attention_fd < 0)
 		return err_errno(err, errno, "cannot make an eventfd");
+	if (guest_memory_guard(sw->host.attention_fd) < 0)
+		return err_errno(err, errno, "cannot guard against vanishing guest memory");
 	sw->attention_event = add_event(sw, sw->host.attention_fd, EV_READ, on_attention, NULL);
 	sw->tick_event = add_event(sw, -1, 0, on_tick, &tick);
 	if (!sw->attention_event || !sw->tick_event)
@@ -157,8 +160,8 @@ static int start_worker(struct sluice_switch *sw, struct err *err)
 	return ret;
 }
 
-static struct port *open_port(const struct port_config *config, const struct port_host *host,
-	struct err *err)
+static struct port *open_port(
+	const struct port_config *config, const struct port_host *host, struct err *err)
 {
 	switch (config->kind) {
 	case PORT_KIND_PACKET:
@@ -190,8 +193,8 @@ int switch_start(struct sluice_switch *sw, const struct sluiced_config *config,
 {
 	int ret;
 
-	*sw = (struct sluice_switch){ .config = config, .base = base, .started = time(NULL) };
-	sw->host = (struct port_host){
+	*sw = (struct sluice_switch) { .config = config, .base = base, .started = time(NULL) };
+	sw->host = (struct port_host) {
 		.base = base,
 		.quiesce = host_quiesce,
 		.watch = host_watch,

@@ -63,14 +63,14 @@ static struct worker *new_worker(struct worker_thread *wt, const struct worker_s
 	return w;
 }
 
-int worker_thread_init(struct worker_thread *wt, const struct worker_settings *settings,
-	struct err *err)
+int worker_thread_init(
+	struct worker_thread *wt, const struct worker_settings *settings, struct err *err)
 {
 	cleanup_close int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	cleanup_close int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int ret;
 
-	*wt = (struct worker_thread){ .epoll_fd = -1, .wake_fd = -1, .cpu = settings->cpu };
+	*wt = (struct worker_thread) { .epoll_fd = -1, .wake_fd = -1, .cpu = settings->cpu };
 	if (epoll_fd < 0 || wake_fd < 0)
 		return err_errno(err, errno, "cannot make what worker %u sleeps on", settings->id);
 	wt->worker = new_worker(wt, settings);
@@ -111,8 +111,9 @@ int worker_thread_start(struct worker_thread *wt, struct err *err)
 	pthread_attr_t attr;
 	int ret;
 
-	/* Signals are the control thread's. */
+	/* Signals are the control thread's, but for the fault that guest_memory.h handles. */
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_attr_init(&attr);
 	ret = pin(&attr, wt->cpu);

@@ -26,8 +26,8 @@
 #include "lib/mac.h"
 
 #define FRAME_HEAD_MAX 256
-#define FRAME_PULL     128 /* head bytes that are copied without being asked for */
-#define FRAME_SEG_MAX  64 /* pieces besides the head */
+#define FRAME_PULL     128   /* head bytes that are copied without being asked for */
+#define FRAME_SEG_MAX  64    /* pieces besides the head */
 #define FRAME_LEN_MAX  65568 /* 64 KiB of IP, an Ethernet header and two VLAN tags */
 
 #define ETH_HEADER_LEN 14
@@ -41,15 +41,14 @@ enum gso_type {
 };
 
 struct offload {
-	uint16_t csum_start; /* from the frame's first byte; valid with needs_csum */
+	uint16_t csum_start;  /* from the frame's first byte; valid with needs_csum */
 	uint16_t csum_offset; /* of the checksum field, from csum_start */
-	uint16_t gso_size; /* payload bytes per segment; valid unless gso is GSO_NONE */
-	uint16_t
-		hdr_len; /* bytes before the payload of a super-frame: recomputed, never a peer's */
-	uint8_t gso; /* enum gso_type */
-	bool needs_csum; /* the field holds the pseudo-header sum only */
-	bool data_valid; /* whoever sent it has verified the checksum */
-	bool ecn; /* TCP super-frame with CWR: only its first segment may carry it */
+	uint16_t gso_size;    /* payload bytes per segment; valid unless gso is GSO_NONE */
+	uint16_t hdr_len;     /* of a super-frame, all before its payload: never a peer's word */
+	uint8_t gso;          /* enum gso_type */
+	bool needs_csum;      /* the field holds the pseudo-header sum only */
+	bool data_valid;      /* whoever sent it has verified the checksum */
+	bool ecn;             /* TCP super-frame with CWR: only its first segment may carry it */
 };
 
 struct port;
@@ -59,12 +58,12 @@ struct frame {
 	uint16_t head_len;
 	uint16_t n_segs;
 	struct offload offload;
-	uint16_t l3_offset; /* after Ethernet and VLAN tags */
-	uint16_t ethertype; /* at l3_offset - 2, host order */
-	uint16_t vlan; /* id of the outermost tag, 0 if untagged or priority-tagged */
+	uint16_t l3_offset;   /* after Ethernet and VLAN tags */
+	uint16_t ethertype;   /* at l3_offset - 2, host order */
+	uint16_t vlan;        /* id of the outermost tag, 0 if untagged or priority-tagged */
 	struct port *ingress; /* where it came from */
-	struct port *landed; /* the only port it may still go to, its payload is there already */
-	uint8_t *head; /* into head_room: room for a VLAN tag in front */
+	struct port *landed;  /* the only port it may still go to, its payload is there already */
+	uint8_t *head;        /* into head_room: room for a VLAN tag in front */
 	struct iovec seg[FRAME_SEG_MAX];
 	uint8_t head_room[VLAN_TAG_LEN + FRAME_HEAD_MAX] __attribute__((aligned(64)));
 };

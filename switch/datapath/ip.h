@@ -26,8 +26,8 @@
 #define UDP_CSUM_OFFSET 6
 
 struct ip_packet {
-	uint16_t l3; /* of the IP header, from the frame's first byte */
-	uint16_t l4; /* of what follows its options or extension headers */
+	uint16_t l3;   /* of the IP header, from the frame's first byte */
+	uint16_t l4;   /* of what follows its options or extension headers */
 	uint8_t proto; /* of what lies at l4 */
 	bool v6;
 	bool fragment; /* one piece of a datagram: l4 need not be a header */

@@ -13,10 +13,10 @@
 #define GSO_SEGMENTS_MAX (65536 / 48 + 1)
 
 static const struct {
-	uint8_t wire; /* gso_type without the ECN bit */
-	uint8_t proto; /* that it segments */
+	uint8_t wire;        /* gso_type without the ECN bit */
+	uint8_t proto;       /* that it segments */
 	uint8_t csum_offset; /* of that protocol */
-	unsigned egress; /* for UDP it depends on the IP version: see offload_needs() */
+	unsigned egress;     /* for UDP it depends on the IP version: see offload_needs() */
 } gso_table[] = {
 	[GSO_NONE] = { VNET_HDR_GSO_NONE, 0, 0, 0 },
 	[GSO_TCPV4] = { VNET_HDR_GSO_TCPV4, IP_PROTO_TCP, TCP_CSUM_OFFSET, EGRESS_TSO4 },

@@ -119,6 +119,7 @@ static void begin_view(const struct frame *f, struct frame *out, unsigned head_l
 	out->l3_offset = f->l3_offset;
 	out->ethertype = f->ethertype;
 	out->vlan = f->vlan;
+	out->ingress = f->ingress;
 	out->landed = NULL;
 }
 

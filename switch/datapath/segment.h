@@ -17,12 +17,11 @@
 /* Walks one frame; the fields are segment.c's own. */
 struct segmenter {
 	const struct frame *frame;
-	unsigned caps; /* of the egress: with EGRESS_CSUM checksums stay partial */
-	uint32_t offset; /* in the frame, of the next payload byte */
-	uint32_t index; /* of the next segment */
-	bool tunnelled; /* `outer` is valid */
-	struct ip_packet
-		packet; /* super-frame: the packet that is cut, the inner one of a tunnel */
+	unsigned caps;           /* of the egress: with EGRESS_CSUM checksums stay partial */
+	uint32_t offset;         /* in the frame, of the next payload byte */
+	uint32_t index;          /* of the next segment */
+	bool tunnelled;          /* `outer` is valid */
+	struct ip_packet packet; /* that is cut: the inner one of a tunnel */
 	struct ip_packet outer;
 };
 

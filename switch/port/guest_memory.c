@@ -3,19 +3,97 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
-#include <linux/magic.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+/* --- the guard ------------------------------------------------------------------------------- */
+
+/* All regions of all guests; more than there are ports would have to be mapped to run out. */
+#define GUARDS_MAX 1024
+
+/* Written by the control thread, read by the handler on whatever thread faulted. */
+static struct guard {
+	uintptr_t start; /* 0: free; written last */
+	size_t len;
+	int lost;
+} guards[GUARDS_MAX];
+
+static int guard_attention_fd = -1;
+
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t addr = (uintptr_t)info->si_addr;
+	uint64_t one = 1;
+	int saved = errno;
+
+	for (struct guard *g = guards; g < guards + GUARDS_MAX; g++) {
+		uintptr_t start = __atomic_load_n(&g->start, __ATOMIC_ACQUIRE);
+
+		if (start == 0 || addr - start >= g->len)
+			continue;
+		if (mmap((void *)start, g->len, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+			    0) == MAP_FAILED)
+			break;
+		__atomic_store_n(&g->lost, 1, __ATOMIC_RELEASE);
+		(void)!write(guard_attention_fd, &one, sizeof(one));
+		errno = saved;
+		return;
+	}
+	/* Not a guest's memory: let the access fault again, with the default action. */
+	signal(sig, SIG_DFL);
+}
+
+int guest_memory_guard(int attention_fd)
+{
+	struct sigaction sa = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
+
+	guard_attention_fd = attention_fd;
+	return sigaction(SIGBUS, &sa, NULL) < 0 ? -errno : 0;
+}
+
+bool guest_memory_lost(const struct guest_memory *m)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (__atomic_load_n(&guards[m->region[i].guard].lost, __ATOMIC_ACQUIRE))
+			return true;
+	return false;
+}
+
+static int guard_new(void *map, size_t len, unsigned *slot)
+{
+	for (unsigned i = 0; i < GUARDS_MAX; i++) {
+		if (guards[i].start != 0)
+			continue;
+		guards[i].len = len;
+		guards[i].lost = 0;
+		__atomic_store_n(&guards[i].start, (uintptr_t)map, __ATOMIC_RELEASE);
+		*slot = i;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static void region_unmap(struct guest_region *r)
+{
+	__atomic_store_n(&guards[r->guard].start, 0, __ATOMIC_RELEASE);
+	munmap(r->map, r->map_len);
+}
+
+/* --- regions --------------------------------------------------------------------------------- */
 
 static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 {
 	return a < b + b_size && b < a + a_size;
 }
 
-static int check_range(const struct guest_memory *m, const struct vhost_user_region *w,
-	struct err *err)
+static int check_range(
+	const struct guest_memory *m, const struct vhost_user_region *w, struct err *err)
 {
 	uint64_t end;
 
@@ -23,8 +101,8 @@ static int check_range(const struct guest_memory *m, const struct vhost_user_reg
 		__builtin_add_overflow(w->user_addr, w->size, &end) ||
 		__builtin_add_overflow(w->mmap_offset, w->size, &end) || end > INT64_MAX)
 		return err_set(err, -EINVAL,
-			"memory region of size %#" PRIx64 " at %#" PRIx64 " wraps or is empty", w->size,
-			w->guest_addr);
+			"memory region of size %#" PRIx64 " at %#" PRIx64 " wraps or is empty",
+			w->size, w->guest_addr);
 	for (unsigned i = 0; i < m->n; i++) {
 		const struct guest_region *r = &m->region[i];
 
@@ -57,17 +135,18 @@ static int check_file(const struct vhost_user_region *w, int fd, uint64_t *align
 	return 0;
 }
 
-int guest_memory_add(struct guest_memory *m, const struct vhost_user_region *wire, int fd,
-	struct err *err)
+int guest_memory_add(
+	struct guest_memory *m, const struct vhost_user_region *wire, int fd, struct err *err)
 {
 	uint64_t align, start, map_len;
 	struct guest_region *r;
+	unsigned guard;
 	void *map;
 	int ret;
 
 	if (m->n == GUEST_MEMORY_REGIONS_MAX)
-		return err_set(err, -ENOSPC, "more than %u memory regions",
-			GUEST_MEMORY_REGIONS_MAX);
+		return err_set(
+			err, -ENOSPC, "more than %u memory regions", GUEST_MEMORY_REGIONS_MAX);
 	ret = check_range(m, wire, err);
 	if (ret == 0)
 		ret = check_file(wire, fd, &align, err);
@@ -79,12 +158,17 @@ int guest_memory_add(struct guest_memory *m, const struct vhost_user_region *wir
 	map = mmap(NULL, map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
 		(off_t)start);
 	if (map == MAP_FAILED)
-		return err_errno(err, errno, "cannot map %" PRIu64 " bytes of guest memory",
-			map_len);
+		return err_errno(
+			err, errno, "cannot map %" PRIu64 " bytes of guest memory", map_len);
 	madvise(map, map_len, MADV_DONTDUMP);
+	if (guard_new(map, map_len, &guard) < 0) {
+		munmap(map, map_len);
+		return err_set(err, -ENOSPC, "more than %d memory regions in all", GUARDS_MAX);
+	}
 
 	r = &m->region[m->n++];
-	*r = (struct guest_region){
+	*r = (struct guest_region) {
+		.guard = guard,
 		.guest_addr = wire->guest_addr,
 		.size = wire->size,
 		.user_addr = wire->user_addr,
@@ -103,7 +187,7 @@ int guest_memory_remove(struct guest_memory *m, const struct vhost_user_region *
 		if (r->guest_addr != wire->guest_addr || r->user_addr != wire->user_addr ||
 			r->size != wire->size)
 			continue;
-		munmap(r->map, r->map_len);
+		region_unmap(r);
 		*r = m->region[--m->n];
 		return 0;
 	}
@@ -114,7 +198,7 @@ void guest_memory_clear(struct guest_memory *m)
 {
 	while (m->n > 0) {
 		m->n--;
-		munmap(m->region[m->n].map, m->region[m->n].map_len);
+		region_unmap(&m->region[m->n]);
 	}
 }
 

@@ -10,10 +10,16 @@
  * overlap. A lookup never crosses a region's end, even if the next one happens to follow in our
  * address space: the VMM may have meant something else to be there.
  *
+ * The VMM keeps its end of the file and can cut it short whenever it likes; touching a page that is
+ * gone raises SIGBUS. guest_memory_guard() installs a handler that puts zero pages in the place of
+ * the region concerned and raises the host's attention: the access goes on, the port's owner finds
+ * guest_memory_lost() and ends the connection. A SIGBUS anywhere else is a bug of ours and fatal.
+ *
  * Thread-safety: immutable while a worker can see it; the control thread changes it only while
  * the port is parked.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +36,7 @@ struct vhost_user_region {
 };
 
 struct guest_region {
+	unsigned guard; /* slot in the table that the SIGBUS handler reads */
 	uint64_t guest_addr;
 	uint64_t size;
 	uint64_t user_addr;
@@ -44,11 +51,20 @@ struct guest_memory {
 };
 
 /*
+ * Installs the SIGBUS handler; `attention_fd` is an eventfd it writes to. Call once. -errno if the
+ * handler cannot be installed.
+ */
+int guest_memory_guard(int attention_fd);
+
+/* True if a region's file was cut short and something touched the missing part. */
+bool guest_memory_lost(const struct guest_memory *m);
+
+/*
  * Maps `fd` (which stays the caller's) as one more region. -EINVAL: size, overlap, kind of file or
  * its length; -ENOSPC: too many regions; or what mmap() said. Nothing has changed then.
  */
-int guest_memory_add(struct guest_memory *m, const struct vhost_user_region *wire, int fd,
-	struct err *err);
+int guest_memory_add(
+	struct guest_memory *m, const struct vhost_user_region *wire, int fd, struct err *err);
 
 /* Unmaps the region with this guest address, user address and size; -ENOENT if there is none. */
 int guest_memory_remove(struct guest_memory *m, const struct vhost_user_region *wire);
@@ -57,8 +73,8 @@ int guest_memory_remove(struct guest_memory *m, const struct vhost_user_region *
 void guest_memory_clear(struct guest_memory *m);
 
 /* The region that holds `addr`, or NULL. */
-static inline const struct guest_region *guest_memory_find(const struct guest_memory *m,
-	uint64_t addr)
+static inline const struct guest_region *guest_memory_find(
+	const struct guest_memory *m, uint64_t addr)
 {
 	for (unsigned i = 0; i < m->n; i++)
 		if (addr - m->region[i].guest_addr < m->region[i].size)

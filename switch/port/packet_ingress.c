@@ -13,6 +13,12 @@
 /* A frame of at least this size makes the next one worth a call of its own. */
 #define BULK_MIN 4096
 
+/*
+ * Frames asked for at first in small mode: as many super-frames as a guest's ring takes. The number
+ * doubles while full bursts of small frames come.
+ */
+#define WINDOW_MIN 4
+
 /* Smaller frames in a row after which they are read in bursts again. */
 #define SMALL_RUN_MAX 8
 
@@ -32,13 +38,13 @@ static struct vlan_tag read_tag(struct msghdr *msg)
 		memcpy(&aux, CMSG_DATA(c), sizeof(aux));
 		if (!(aux.tp_status & TP_STATUS_VLAN_VALID))
 			break;
-		return (struct vlan_tag){
-			.tpid = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid :
-									      ETH_P_8021Q,
+		return (struct vlan_tag) {
+			.tpid = aux.tp_status & TP_STATUS_VLAN_TPID_VALID ? aux.tp_vlan_tpid
+									  : ETH_P_8021Q,
 			.tci = aux.tp_vlan_tci,
 		};
 	}
-	return (struct vlan_tag){ 0 };
+	return (struct vlan_tag) { 0 };
 }
 
 /* Puts the tag back that the kernel took out; what follows it moves on by four bytes. */
@@ -66,7 +72,7 @@ static enum drop_reason open_frame(struct packet_port *pp, struct frame *f, uint
 	f->head = f->head_room + VLAN_TAG_LEN;
 	f->ingress = &pp->port;
 	f->landed = NULL;
-	f->offload = (struct offload){ 0 };
+	f->offload = (struct offload) { 0 };
 	if (unlikely(len < ETH_HEADER_LEN))
 		return DROP_RUNT;
 	if (unlikely(tag.tpid)) {
@@ -99,10 +105,10 @@ static void prepare_slot(struct packet_port *pp, struct frame *burst, unsigned i
 	struct packet_slot *s = &pp->slot[i];
 	struct msghdr *m = &pp->msg[i].msg_hdr;
 
-	s->iov[0] = (struct iovec){ &s->hdr, sizeof(s->hdr) };
-	s->iov[1] = (struct iovec){ burst[i].head_room + VLAN_TAG_LEN, PACKET_HEAD };
-	s->iov[2] = (struct iovec){ pp->buffers + (size_t)i * PACKET_BUFFER, PACKET_BUFFER };
-	*m = (struct msghdr){
+	s->iov[0] = (struct iovec) { &s->hdr, sizeof(s->hdr) };
+	s->iov[1] = (struct iovec) { burst[i].head_room + VLAN_TAG_LEN, PACKET_HEAD };
+	s->iov[2] = (struct iovec) { pp->buffers + (size_t)i * PACKET_BUFFER, PACKET_BUFFER };
+	*m = (struct msghdr) {
 		.msg_iov = s->iov,
 		.msg_iovlen = 3,
 		.msg_control = s->control,
@@ -111,8 +117,8 @@ static void prepare_slot(struct packet_port *pp, struct frame *burst, unsigned i
 }
 
 /* Slot i's frame is received into burst[i]; if earlier ones were dropped it moves to *f. */
-static enum drop_reason take_slot(struct packet_port *pp, unsigned i, struct frame *from,
-	struct frame *f)
+static enum drop_reason take_slot(
+	struct packet_port *pp, unsigned i, struct frame *from, struct frame *f)
 {
 	struct mmsghdr *m = &pp->msg[i];
 	struct packet_slot *slot = &pp->slot[i];
@@ -127,13 +133,13 @@ static enum drop_reason take_slot(struct packet_port *pp, unsigned i, struct fra
 		memcpy(f->head_room, from->head_room, sizeof(f->head_room));
 	f->n_segs = 0;
 	if (len > PACKET_HEAD)
-		f->seg[f->n_segs++] = (struct iovec){ slot->iov[2].iov_base, len - PACKET_HEAD };
+		f->seg[f->n_segs++] = (struct iovec) { slot->iov[2].iov_base, len - PACKET_HEAD };
 	why = open_frame(pp, f, len, slot, read_tag(&m->msg_hdr));
 	return why == OFFLOAD_OK ? decode_offload(f, &slot->hdr) : why;
 }
 
-static unsigned receive_burst(struct packet_port *pp, struct frame *burst, unsigned n,
-	struct counters *c)
+static unsigned receive_burst(
+	struct packet_port *pp, struct frame *burst, unsigned n, struct counters *c)
 {
 	unsigned out = 0;
 	int got;
@@ -142,7 +148,10 @@ static unsigned receive_burst(struct packet_port *pp, struct frame *burst, unsig
 		for (unsigned i = 0; i < BURST_MAX; i++)
 			prepare_slot(pp, burst, i);
 		pp->prepared = burst;
+		pp->window = WINDOW_MIN;
 	}
+	if (pp->window < n)
+		n = pp->window;
 	got = recvmmsg(pp->fd, pp->msg, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	for (int i = 0; i < got; i++) {
 		enum drop_reason why = take_slot(pp, (unsigned)i, &burst[i], &burst[out]);
@@ -158,6 +167,10 @@ static unsigned receive_burst(struct packet_port *pp, struct frame *burst, unsig
 		}
 		count(c, &burst[out++]);
 	}
+	if (got < (int)n || pp->bulk)
+		pp->window = WINDOW_MIN;
+	else if (pp->window < BURST_MAX)
+		pp->window *= 2;
 	return out;
 }
 
@@ -185,7 +198,7 @@ static void set_segments(struct frame *f, const struct landing *l, uint32_t len)
 	for (unsigned i = 0; len > 0; i++) {
 		uint32_t part = len < l->iov[i].iov_len ? len : (uint32_t)l->iov[i].iov_len;
 
-		f->seg[f->n_segs++] = (struct iovec){ l->iov[i].iov_base, part };
+		f->seg[f->n_segs++] = (struct iovec) { l->iov[i].iov_base, part };
 		len -= part;
 	}
 }
@@ -199,7 +212,7 @@ static void withdraw(struct packet_port *pp, struct frame *f)
 		memcpy(to, f->seg[i].iov_base, f->seg[i].iov_len);
 		to += f->seg[i].iov_len;
 	}
-	f->seg[0] = (struct iovec){ pp->buffers, (size_t)(to - pp->buffers) };
+	f->seg[0] = (struct iovec) { pp->buffers, (size_t)(to - pp->buffers) };
 	f->n_segs = 1;
 	f->landed = NULL;
 }
@@ -261,8 +274,8 @@ static unsigned receive_landing(struct packet_port *pp, struct frame *f, struct 
 	return 1;
 }
 
-unsigned packet_receive(struct port *p, struct frame *burst, unsigned n, struct port *sole,
-	struct counters *c)
+unsigned packet_receive(
+	struct port *p, struct frame *burst, unsigned n, struct port *sole, struct counters *c)
 {
 	struct packet_port *pp = packet_port(p);
 	enum landing_state state = LANDING_SMALL;

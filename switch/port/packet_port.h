@@ -44,6 +44,7 @@ struct packet_port {
 	bool bulk;
 	bool blocked;         /* the sole guest has no room; frames stay in the socket */
 	bool vlan_seen;       /* lengths and tags are peeked at before a landing */
+	unsigned window;      /* frames to ask for in small mode */
 	unsigned n_small_run; /* small frames in a row, in bulk mode */
 	uint8_t *buffers;     /* BURST_MAX of PACKET_BUFFER bytes */
 	struct packet_slot slot[BURST_MAX];
@@ -66,8 +67,8 @@ static inline struct packet_port *packet_port(struct port *p)
 }
 
 /* port_ops of the ingress */
-unsigned packet_receive(struct port *p, struct frame *burst, unsigned n, struct port *sole,
-	struct counters *c);
+unsigned packet_receive(
+	struct port *p, struct frame *burst, unsigned n, struct port *sole, struct counters *c);
 void packet_release(struct port *p, struct counters *c);
 bool packet_arm(struct port *p);
 void packet_disarm(struct port *p);

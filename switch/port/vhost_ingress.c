@@ -52,7 +52,9 @@ static enum drop_reason open_frame(struct vhost_port *vp, struct frame *f, uint6
 	if (unlikely(!frame_parse_l2(f)))
 		return DROP_RUNT;
 	memcpy(&hdr, hdr_bytes, sizeof(hdr));
-	f->offload = (struct offload){ 0 };
+	/* Only a device may say that a checksum is good (virtio 1.2, 5.1.6.2). */
+	hdr.flags &= (uint8_t)~VNET_HDR_F_DATA_VALID;
+	f->offload = (struct offload) { 0 };
 	if (hdr.flags == 0 && hdr.gso_type == 0)
 		return OFFLOAD_OK;
 	return offload_decode(&hdr, f);
@@ -62,8 +64,8 @@ static enum drop_reason open_frame(struct vhost_port *vp, struct frame *f, uint6
  * Collects the chains of the burst into the frames' segments. Returns how many are good to go on
  * with; at a broken one the burst ends. total[i] is 0 for a chain with too many pieces.
  */
-static unsigned gather(struct virtqueue *vq, const uint16_t *ids, unsigned n, struct frame *burst,
-	uint64_t *total)
+static unsigned gather(
+	struct virtqueue *vq, const uint16_t *ids, unsigned n, struct frame *burst, uint64_t *total)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct frame *f = &burst[i];
@@ -116,8 +118,8 @@ static unsigned open_burst(struct vhost_port *vp, struct frame *burst, const uin
 	return out;
 }
 
-unsigned vhost_ingress_receive(struct port *p, struct frame *burst, unsigned n, struct port *sole,
-	struct counters *c)
+unsigned vhost_ingress_receive(
+	struct port *p, struct frame *burst, unsigned n, struct port *sole, struct counters *c)
 {
 	struct vhost_port *vp = vhost_port(p);
 	struct virtqueue *vq = &vp->vu.ring[RING_INGRESS];

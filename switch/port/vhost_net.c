@@ -81,7 +81,8 @@ static struct vhost_offer make_offer(const struct port_config *c)
 	struct vhost_offer offer = {
 		.features = offered_features(c),
 		.protocol_features = BIT(VHOST_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_PROTOCOL_F_MTU) |
-				     BIT(VHOST_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_PROTOCOL_F_CONFIG) |
+				     BIT(VHOST_PROTOCOL_F_BACKEND_REQ) |
+				     BIT(VHOST_PROTOCOL_F_CONFIG) |
 				     BIT(VHOST_PROTOCOL_F_CONFIGURE_MEM_SLOTS),
 		.n_rings = 2,
 	};
@@ -103,8 +104,8 @@ static void on_negotiated(struct vhost_user *vu)
 			caps |= features[i].caps;
 	vp->modern = vhost_user_has(vu, VIRTIO_F_VERSION_1);
 	vp->mergeable = vhost_user_has(vu, VIRTIO_NET_F_MRG_RXBUF);
-	vp->hdr_len = vp->modern || vp->mergeable ? sizeof(struct vnet_hdr_mrg) :
-						    sizeof(struct vnet_hdr);
+	vp->hdr_len =
+		vp->modern || vp->mergeable ? sizeof(struct vnet_hdr_mrg) : sizeof(struct vnet_hdr);
 	vp->caps = caps & EGRESS_CSUM ? caps : 0;
 	vp->landing.valid = false;
 	vp->refill_wanted = false;
@@ -157,6 +158,8 @@ static enum virtqueue_fault port_fault(const struct vhost_port *vp)
 {
 	enum virtqueue_fault fault = virtqueue_fault(&vp->vu.ring[RING_INGRESS]);
 
+	if (guest_memory_lost(&vp->vu.memory))
+		return VIRTQUEUE_FAULT_MEMORY;
 	return fault != VIRTQUEUE_FAULT_NONE ? fault : virtqueue_fault(&vp->vu.ring[RING_EGRESS]);
 }
 
@@ -192,9 +195,10 @@ static json_t *peer_status(const struct vhost_port *vp)
 	json_t *peer = json_object();
 
 	json_object_set_new(peer, "connected", json_boolean(vp->server.conn_fd >= 0));
-	json_object_set_new(peer, "pid",
-		vp->server.peer_pid ? json_integer(vp->server.peer_pid) : json_null());
-	json_object_set_new(peer, "connections", json_integer((json_int_t)vp->server.n_connections));
+	json_object_set_new(
+		peer, "pid", vp->server.peer_pid ? json_integer(vp->server.peer_pid) : json_null());
+	json_object_set_new(
+		peer, "connections", json_integer((json_int_t)vp->server.n_connections));
 	add_hex(peer, "features", vp->vu.features);
 	json_object_set_new(peer, "feature_names", feature_names(vp->vu.features));
 	add_hex(peer, "protocol_features", vp->vu.protocol_features);
@@ -258,8 +262,8 @@ static void net_status(struct port *p, json_t *out)
 		json_object_set_new(out, "hint", json_string(hint));
 	}
 	json_object_set_new(out, "address",
-		mac_is_zero(&vp->config.mac) ? json_null() :
-					       json_string(mac_format(&vp->config.mac, mac)));
+		mac_is_zero(&vp->config.mac) ? json_null()
+					     : json_string(mac_format(&vp->config.mac, mac)));
 	json_object_set_new(out, "mtu", mtu ? json_integer(mtu) : json_null());
 	json_object_set_new(out, "socket_path", json_string(vp->config.socket));
 	json_object_set_new(out, "peer", peer_status(vp));
@@ -290,8 +294,8 @@ static const struct port_ops vhost_net_ops = {
 	.close = net_close,
 };
 
-struct port *vhost_net_open(const struct port_config *config, const struct port_host *host,
-	struct err *err)
+struct port *vhost_net_open(
+	const struct port_config *config, const struct port_host *host, struct err *err)
 {
 	struct vhost_offer offer = make_offer(config);
 	struct vhost_port *vp = NULL;

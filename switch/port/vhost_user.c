@@ -100,7 +100,8 @@ static int set_features(struct vhost_user *vu, struct vhost_message *m, struct e
 	uint64_t wanted = m->payload.u64;
 
 	if (wanted & ~vu->offer.features)
-		return err_set(err, -EINVAL, "acknowledges features that were not offered: %#" PRIx64,
+		return err_set(err, -EINVAL,
+			"acknowledges features that were not offered: %#" PRIx64,
 			wanted & ~vu->offer.features);
 	vu->features = wanted;
 	return 0;
@@ -148,8 +149,8 @@ static int set_mem_table(struct vhost_user *vu, struct vhost_message *m, struct 
 
 	if (n > VHOST_TABLE_REGIONS || m->n_fds != n ||
 		m->header.size < 8 + n * sizeof(struct vhost_user_region))
-		return err_set(err, -EPROTO, "table of %u regions with %zu descriptors in %u bytes", n,
-			m->n_fds, m->header.size);
+		return err_set(err, -EPROTO, "table of %u regions with %zu descriptors in %u bytes",
+			n, m->n_fds, m->header.size);
 	guest_memory_clear(&vu->memory);
 	for (uint32_t i = 0; i < n; i++) {
 		int ret = guest_memory_add(&vu->memory, &p->region[i], m->fd[i], err);
@@ -249,8 +250,8 @@ static int get_vring_base(struct vhost_user *vu, struct vhost_message *m, struct
 }
 
 /* The index and the descriptor (-1: none) of a SET_VRING_KICK, _CALL or _ERR. */
-static int vring_fd(struct vhost_user *vu, struct vhost_message *m, uint32_t *index, int *fd,
-	struct err *err)
+static int vring_fd(
+	struct vhost_user *vu, struct vhost_message *m, uint32_t *index, int *fd, struct err *err)
 {
 	uint64_t value = m->payload.u64;
 	bool none = value & VHOST_VRING_NO_FD;
@@ -267,18 +268,21 @@ static int vring_fd(struct vhost_user *vu, struct vhost_message *m, uint32_t *in
 
 /*
  * Workers write to the call descriptor and wait for the kick descriptor, so neither may be able to
- * block them: an eventfd, a pipe or (UML) a socket, non-blocking. A file could live on a file system that
- * never answers.
+ * block them: files are refused, their file system may never answer. A kick descriptor is never
+ * read (it is watched edge-triggered), so it has to be an eventfd; for the call descriptor UML uses
+ * a socket.
  */
-static int check_signal_fd(int fd, struct err *err)
+static int check_signal_fd(int fd, bool stream_allowed, struct err *err)
 {
 	struct stat st;
 	int flags = fcntl(fd, F_GETFL);
+	bool stream;
 
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, errno, "cannot inspect the descriptor");
-	if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode) && (st.st_mode & S_IFMT) != 0)
-		return err_set(err, -EINVAL, "the descriptor is no eventfd, pipe or socket");
+	stream = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
+	if ((st.st_mode & S_IFMT) != 0 && !(stream && stream_allowed))
+		return err_set(err, -EINVAL, "the descriptor is not an eventfd");
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return err_errno(err, errno, "cannot make the descriptor non-blocking");
 	return 0;
@@ -294,7 +298,7 @@ static int set_vring_kick(struct vhost_user *vu, struct vhost_message *m, struct
 		return ret;
 	if (fd < 0)
 		return err_set(err, -EOPNOTSUPP, "ring without kick descriptor (polling mode)");
-	ret = check_signal_fd(fd, err);
+	ret = check_signal_fd(fd, false, err);
 	if (ret < 0)
 		return ret;
 	drop_kick(vu, i);
@@ -313,7 +317,7 @@ static int set_vring_call(struct vhost_user *vu, struct vhost_message *m, struct
 	int ret = vring_fd(vu, m, &i, &fd, err);
 
 	if (ret == 0 && fd >= 0)
-		ret = check_signal_fd(fd, err);
+		ret = check_signal_fd(fd, true, err);
 	if (ret < 0)
 		return ret;
 	if (vu->ring[i].call_fd >= 0)
@@ -392,8 +396,8 @@ static int set_config(struct vhost_user *vu, struct vhost_message *m, struct err
 
 /* --- the table ------------------------------------------------------------------------------- */
 
-#define PARKS   (1u << 0) /* changes what workers look at */
-#define REPLIES (1u << 1) /* has a reply of its own */
+#define PARKS    (1u << 0) /* changes what workers look at */
+#define REPLIES  (1u << 1) /* has a reply of its own */
 #define NEEDS(f) (1ull << VHOST_PROTOCOL_F_##f)
 
 struct rule {
@@ -463,8 +467,8 @@ static int check_rule(const struct vhost_user *vu, const struct rule *rule,
 	return 0;
 }
 
-static int carry_out(struct vhost_user *vu, const struct rule *rule, struct vhost_message *m,
-	struct err *err)
+static int carry_out(
+	struct vhost_user *vu, const struct rule *rule, struct vhost_message *m, struct err *err)
 {
 	int ret = check_rule(vu, rule, m, err);
 
@@ -523,13 +527,13 @@ static void clear_setup(struct vhost_user *vu)
 	vu->owned = false;
 	vu->backend_req_fd = -1;
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
-		vu->setup[i] = (struct vhost_ring_setup){ .err_fd = -1 };
+		vu->setup[i] = (struct vhost_ring_setup) { .err_fd = -1 };
 }
 
 void vhost_user_init(struct vhost_user *vu, const struct port_host *host,
 	const struct vhost_offer *offer, void (*negotiated)(struct vhost_user *vu))
 {
-	*vu = (struct vhost_user){ .host = host, .offer = *offer, .negotiated = negotiated };
+	*vu = (struct vhost_user) { .host = host, .offer = *offer, .negotiated = negotiated };
 	clear_setup(vu);
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
 		virtqueue_init(&vu->ring[i]);
