@@ -76,6 +76,10 @@ static const struct setting port_rows[] = {
 		.required = true, .help = "packet: the netdev" },
 	{ "socket", SETTING_PATH, FIELD(socket), .unit = "PATH", .groups = VHOST_USER,
 		.required = true, .help = "vhost-user: socket on which the VMM is awaited" },
+	{ "promiscuous", SETTING_BOOL, FIELD(promiscuous), .groups = PACKET, .preset = "false",
+		.help = "packet: have the interface accept frames to any address, while sluiced "
+			"runs; "
+			"for a physical interface and guests with addresses of their own" },
 	{ "mac", SETTING_MAC, FIELD(mac), .unit = "MAC", .groups = VHOST_USER,
 		.help = "vhost-user: address told to the guest" },
 	{ "mtu", SETTING_U32, FIELD(mtu), .unit = "N", .groups = VHOST_USER, .min = 68,

@@ -26,6 +26,7 @@ struct port_config {
 	char name[PORT_NAME_MAX];
 	enum port_kind kind;
 	char interface[16];           /* packet: the netdev */
+	bool promiscuous; /* packet: frames to any address */
 	char socket[SOCKET_PATH_MAX]; /* vhost-user: where we listen */
 	struct mac mac;               /* vhost-user: told to the guest; zero: none */
 	uint16_t mtu;                 /* vhost-user: told to the guest; 0: none */

@@ -49,6 +49,16 @@ static void set_buffer(int fd, int force, int plain)
 		(void)setsockopt(fd, SOL_SOCKET, plain, &size, sizeof(size));
 }
 
+/* The kernel undoes this when the socket closes, however we end. */
+static int set_promiscuous(int fd, int ifindex, struct err *err)
+{
+	struct packet_mreq mreq = { .mr_ifindex = ifindex, .mr_type = PACKET_MR_PROMISC };
+
+	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq, sizeof(mreq)) < 0)
+		return err_errno(err, errno, "cannot make the interface promiscuous");
+	return 0;
+}
+
 /* Every option precedes bind(): no frame is seen without its offload header and auxiliary data. */
 static int open_socket(int ifindex, struct err *err)
 {
@@ -161,13 +171,17 @@ static void packet_service(struct port *p)
 {
 }
 
+/* Also of a port that is not complete. */
 static void packet_close(struct port *p)
 {
 	struct packet_port *pp = packet_port(p);
 
-	pp->host->unwatch(pp->host->ctx, pp->fd);
-	close(pp->fd);
-	munmap(pp->buffers, (size_t)BURST_MAX * PACKET_BUFFER);
+	if (pp->fd >= 0) {
+		pp->host->unwatch(pp->host->ctx, pp->fd);
+		close(pp->fd);
+	}
+	if (pp->buffers)
+		munmap(pp->buffers, (size_t)BURST_MAX * PACKET_BUFFER);
 	free(pp);
 }
 
@@ -184,35 +198,49 @@ static const struct port_ops packet_ops = {
 	.close = packet_close,
 };
 
-static int fill_port(struct packet_port *pp, const struct port_config *config,
-	const struct port_host *host, struct err *err)
+static unsigned kernel_caps(void)
 {
-	pp->port.ops = &packet_ops;
-	snprintf(pp->port.name, sizeof(pp->port.name), "%s", config->name);
-	pp->config = *config;
-	pp->host = host;
-	rte_spinlock_init(&pp->egress_lock);
-	pp->caps = EGRESS_CSUM | EGRESS_TSO4 | EGRESS_TSO6 | EGRESS_ECN;
-	if (kernel_takes_udp_l4())
-		pp->caps |= EGRESS_USO4 | EGRESS_USO6;
-	pp->ifindex = (int)if_nametoindex(config->interface);
-	if (pp->ifindex == 0)
-		return err_errno(err, errno, "no interface \"%s\" in this network namespace",
-			config->interface);
-	pp->buffers = mmap(NULL, (size_t)BURST_MAX * PACKET_BUFFER, PROT_READ | PROT_WRITE,
+	unsigned caps = EGRESS_CSUM | EGRESS_TSO4 | EGRESS_TSO6 | EGRESS_ECN;
+
+	return kernel_takes_udp_l4() ? caps | EGRESS_USO4 | EGRESS_USO6 : caps;
+}
+
+static int map_buffers(struct packet_port *pp, struct err *err)
+{
+	void *map = mmap(NULL, (size_t)BURST_MAX * PACKET_BUFFER, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (pp->buffers == MAP_FAILED)
+
+	if (map == MAP_FAILED)
 		return err_errno(err, errno, "cannot map receive buffers");
-	pp->fd = open_socket(pp->ifindex, err);
-	if (pp->fd < 0) {
-		munmap(pp->buffers, (size_t)BURST_MAX * PACKET_BUFFER);
-		return pp->fd;
-	}
+	pp->buffers = map;
 	return 0;
 }
 
-struct port *packet_open(const struct port_config *config, const struct port_host *host,
-	struct err *err)
+static int set_up(struct packet_port *pp, struct err *err)
+{
+	const char *interface = pp->config.interface;
+	int ret = map_buffers(pp, err);
+
+	if (ret < 0)
+		return ret;
+	pp->ifindex = (int)if_nametoindex(interface);
+	if (pp->ifindex == 0)
+		return err_errno(
+			err, errno, "no interface \"%s\" in this network namespace", interface);
+	pp->fd = open_socket(pp->ifindex, err);
+	if (pp->fd < 0)
+		return pp->fd;
+	if (pp->config.promiscuous) {
+		ret = set_promiscuous(pp->fd, pp->ifindex, err);
+		if (ret < 0)
+			return ret;
+	}
+	ret = pp->host->watch(pp->host->ctx, pp->fd);
+	return ret < 0 ? err_errno(err, -ret, "cannot wait for the packet socket") : 0;
+}
+
+struct port *packet_open(
+	const struct port_config *config, const struct port_host *host, struct err *err)
 {
 	struct packet_port *pp = NULL;
 
@@ -221,12 +249,14 @@ struct port *packet_open(const struct port_config *config, const struct port_hos
 		return NULL;
 	}
 	memset(pp, 0, sizeof(*pp));
-	if (fill_port(pp, config, host, err) < 0) {
-		free(pp);
-		return NULL;
-	}
-	if (host->watch(host->ctx, pp->fd) < 0) {
-		err_set(err, -EINVAL, "cannot wait for the packet socket");
+	pp->port.ops = &packet_ops;
+	snprintf(pp->port.name, sizeof(pp->port.name), "%s", config->name);
+	pp->config = *config;
+	pp->host = host;
+	pp->caps = kernel_caps();
+	pp->fd = -1;
+	rte_spinlock_init(&pp->egress_lock);
+	if (set_up(pp, err) < 0) {
 		packet_close(&pp->port);
 		return NULL;
 	}
