@@ -141,13 +141,15 @@ int settings_from_json(const struct settings *table, const json_t *object, const
 	return check_required(table, at, group, seen, err);
 }
 
-void settings_apply_defaults(const struct settings *table, void *target)
+void settings_apply_defaults(const struct settings *table, unsigned group, void *target)
 {
 	for (size_t i = 0; i < table->n_rows; i++) {
 		const struct setting *row = &table->rows[i];
-		int ret =
-			row->preset != NULL ? setting_set_text(row, row->preset, target, NULL) : 0;
+		int ret;
 
+		if (row->preset == NULL || !in_group(row, group))
+			continue;
+		ret = setting_set_text(row, row->preset, target, NULL);
 		assert(ret == 0);
 		(void)ret;
 	}

@@ -30,8 +30,9 @@ struct settings {
 		.env_prefix = (prefix)                                                             \
 	}
 
-/* Stores every default; fields of rows without one are left alone. */
-void settings_apply_defaults(const struct settings *table, void *target);
+/* Stores the defaults of the rows of `group` (0: all); fields of other rows, and of those without a
+ * default, are left alone. */
+void settings_apply_defaults(const struct settings *table, unsigned group, void *target);
 
 /*
  * Decodes `object`. `at` is its JSON path with a trailing '.' ("ports[1].", "" for the root) and

@@ -88,8 +88,9 @@ static const struct setting port_rows[] = {
 		.help = "vhost-user: offer checksum offload, both directions" },
 	{ "tso", SETTING_BOOL, FIELD(offload_tso), .groups = VHOST_USER, .preset = "true",
 		.help = "vhost-user: offer TCP segmentation offload, both directions; needs csum" },
-	{ "uso", SETTING_BOOL, FIELD(offload_uso), .groups = VHOST_USER, .preset = "true",
-		.help = "vhost-user: offer UDP segmentation offload, both directions; needs csum" },
+	{ "uso", SETTING_BOOL, FIELD(offload_uso), .groups = PACKET | VHOST_USER, .preset = "true",
+		.help = "vhost-user: offer UDP segmentation offload, both directions; needs csum. "
+			"packet: leave UDP super-frames to the kernel, if it can (Linux 6.2)" },
 	{ "mergeable", SETTING_BOOL, FIELD(mergeable), .groups = VHOST_USER, .preset = "true",
 		.help = "vhost-user: offer mergeable receive buffers" },
 	{ "indirect", SETTING_BOOL, FIELD(indirect), .groups = VHOST_USER, .preset = "true",
@@ -157,8 +158,7 @@ static int decode_port(
 	ret = decode_kind(object, at, port, err);
 	if (ret < 0)
 		return ret;
-	if (port->kind == PORT_KIND_VHOST_USER)
-		settings_apply_defaults(&port_table, port);
+	settings_apply_defaults(&port_table, 1U << port->kind, port);
 	ret = settings_from_json(
 		&port_table, object, at, 1U << port->kind, groups[port->kind], port, &given, err);
 	if (ret < 0)
@@ -263,7 +263,7 @@ int sluiced_config_decode(
 	int ret;
 
 	*config = (struct sluiced_config) { 0 };
-	settings_apply_defaults(&table, config);
+	settings_apply_defaults(&table, 0, config);
 	ret = decode_text(config, text, len, err);
 	if (ret == 0)
 		ret = check_claims(config, err);
@@ -340,7 +340,7 @@ int sluiced_config_load(
 	int ret;
 
 	*config = (struct sluiced_config) { 0 };
-	settings_apply_defaults(&table, config);
+	settings_apply_defaults(&table, 0, config);
 	ret = load_layers(config, path, words, err);
 	if (ret < 0)
 		sluiced_config_free(config);

@@ -26,16 +26,16 @@ struct port_config {
 	char name[PORT_NAME_MAX];
 	enum port_kind kind;
 	char interface[16];           /* packet: the netdev */
-	bool promiscuous; /* packet: frames to any address */
+	bool promiscuous;             /* packet: frames to any address */
 	char socket[SOCKET_PATH_MAX]; /* vhost-user: where we listen */
 	struct mac mac;               /* vhost-user: told to the guest; zero: none */
 	uint16_t mtu;                 /* vhost-user: told to the guest; 0: none */
 	bool offload_csum;            /* vhost-user: offer checksum offload, both directions */
 	bool offload_tso;             /* vhost-user: offer TSO4/6 and ECN, both directions */
-	bool offload_uso;             /* vhost-user: offer UDP segmentation, both directions */
-	bool mergeable;               /* vhost-user: offer mergeable receive buffers */
-	bool indirect;                /* vhost-user: offer indirect descriptors */
-	bool event_idx;               /* vhost-user: offer EVENT_IDX notification */
+	bool offload_uso; /* UDP segmentation offload: offer it, or leave it to the kernel */
+	bool mergeable;   /* vhost-user: offer mergeable receive buffers */
+	bool indirect;    /* vhost-user: offer indirect descriptors */
+	bool event_idx;   /* vhost-user: offer EVENT_IDX notification */
 };
 
 /* spin_us of a worker that never sleeps ("max" in the file). */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/cli/command.h"
+
+#include <string.h>
+
 #include "switch/cli/field.h"
 #include "switch/cli/table.h"
 
@@ -79,20 +82,39 @@ static void print_peer(const json_t *peer, FILE *out)
 	print_text_row(peer, "protocol_features", "protocol features", out);
 }
 
+/* ", 3 in flight" where the daemon counts that. */
+static void print_count(const json_t *queue, const char *key, const char *what, FILE *out)
+{
+	if (json_is_integer(json_object_get(queue, key)))
+		fprintf(out, ", %lld %s", field_int(queue, key), what);
+}
+
+static void print_queue(const json_t *queue, FILE *out)
+{
+	const char *state = field_bool(queue, "enabled") ? "enabled" : "disabled";
+	char title[NUMBER_TEXT_MAX + 16];
+
+	snprintf(title, sizeof(title), "queue %lld %s", field_int(queue, "queue"),
+		field_text(queue, "direction", ""));
+	state = field_text(queue, "state", state);
+	fprintf(out, ROW "%s", title, state);
+	if (strcmp(state, "stopped") != 0) {
+		print_count(queue, "size", "descriptors", out);
+		print_count(queue, "in_flight", "in flight", out);
+		print_count(queue, "available", "available", out);
+		fprintf(out, ", notified by %s",
+			field_bool(queue, "event_idx") ? "event index" : "flag");
+	}
+	fputc('\n', out);
+}
+
 static void print_queues(const json_t *queues, FILE *out)
 {
 	const json_t *queue;
 	size_t i;
 
-	json_array_foreach (queues, i, queue) {
-		char title[NUMBER_TEXT_MAX + 8];
-
-		snprintf(title, sizeof(title), "queue %lld", field_int(queue, "queue"));
-		fprintf(out, ROW "%s, %lld descriptors, %lld in flight, notified by %s\n", title,
-			field_bool(queue, "enabled") ? "enabled" : "disabled",
-			field_int(queue, "size"), field_int(queue, "in_flight"),
-			field_bool(queue, "event_idx") ? "event index" : "flag");
-	}
+	json_array_foreach (queues, i, queue)
+		print_queue(queue, out);
 }
 
 static void print_port(const json_t *port, FILE *out)

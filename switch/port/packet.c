@@ -198,11 +198,12 @@ static const struct port_ops packet_ops = {
 	.close = packet_close,
 };
 
-static unsigned kernel_caps(void)
+static unsigned kernel_caps(const struct port_config *config)
 {
 	unsigned caps = EGRESS_CSUM | EGRESS_TSO4 | EGRESS_TSO6 | EGRESS_ECN;
 
-	return kernel_takes_udp_l4() ? caps | EGRESS_USO4 | EGRESS_USO6 : caps;
+	return config->offload_uso && kernel_takes_udp_l4() ? caps | EGRESS_USO4 | EGRESS_USO6
+							    : caps;
 }
 
 static int map_buffers(struct packet_port *pp, struct err *err)
@@ -253,7 +254,7 @@ struct port *packet_open(
 	snprintf(pp->port.name, sizeof(pp->port.name), "%s", config->name);
 	pp->config = *config;
 	pp->host = host;
-	pp->caps = kernel_caps();
+	pp->caps = kernel_caps(config);
 	pp->fd = -1;
 	rte_spinlock_init(&pp->egress_lock);
 	if (set_up(pp, err) < 0) {

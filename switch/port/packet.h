@@ -23,5 +23,5 @@
 #include "switch/port/port.h"
 
 /* Returns the port, or NULL with *err set. Needs CAP_NET_RAW. `config` is copied. */
-struct port *packet_open(const struct port_config *config, const struct port_host *host,
-	struct err *err);
+struct port *packet_open(
+	const struct port_config *config, const struct port_host *host, struct err *err);

@@ -66,10 +66,10 @@ static void queue(struct packet_port *pp, const struct frame *f, struct counters
 	struct iovec *iov = pp->out_iov[i];
 
 	offload_encode(f, pp->caps, &pp->out_hdr[i]);
-	iov[0] = (struct iovec){ &pp->out_hdr[i], sizeof(pp->out_hdr[i]) };
-	iov[1] = (struct iovec){ f->head, f->head_len };
+	iov[0] = (struct iovec) { &pp->out_hdr[i], sizeof(pp->out_hdr[i]) };
+	iov[1] = (struct iovec) { f->head, f->head_len };
 	memcpy(iov + 2, f->seg, f->n_segs * sizeof(iov[0]));
-	pp->out_msg[i].msg_hdr = (struct msghdr){ .msg_iov = iov, .msg_iovlen = 2u + f->n_segs };
+	pp->out_msg[i].msg_hdr = (struct msghdr) { .msg_iov = iov, .msg_iovlen = 2u + f->n_segs };
 	pp->out_frame[i] = f;
 	if (pp->n_out == BURST_MAX)
 		flush(pp, c);

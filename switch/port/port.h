@@ -12,8 +12,8 @@
  * work through a descriptor that the port has the workers watch (host.h). arm() looks again after
  * arming and says whether work came in meanwhile; then the worker does not sleep.
  *
- * Thread-safety: receive, release, arm, disarm: the owning worker. transmit and landing: any worker,
- * one at a time (the port takes its own egress lock). status: the control thread. A port is
+ * Thread-safety: receive, release, arm, disarm: the owning worker. transmit and landing: any
+ * worker, one at a time (the port takes its own egress lock). status: the control thread. A port is
  * created, closed and reconfigured by the control thread, which first takes it out of the workers'
  * sight and waits for a grace period (control/topology.h).
  */
@@ -50,7 +50,8 @@ struct landing {
 enum landing_state {
 	LANDING_OK,    /* room for any frame */
 	LANDING_SMALL, /* receive elsewhere and copy */
-	LANDING_FULL,  /* leave frames where they are: the guest owes buffers, and its kick is armed */
+	LANDING_FULL,  /* leave frames where they are: the guest owes buffers, and its kick is armed
+			*/
 };
 
 struct port_ops {
@@ -74,7 +75,8 @@ struct port_ops {
 	 * the guest can take frames at all.
 	 */
 	enum landing_state (*landing)(struct port *p, uint32_t skip, struct landing *out);
-	/* The kernel found this port's memory gone (EFAULT) when it copied a frame; NULL likewise. */
+	/* The kernel found this port's memory gone (EFAULT) when it copied a frame; NULL likewise.
+	 */
 	void (*memory_gone)(struct port *p);
 
 	/* Asks the peer to signal new work; true: there is some already. */

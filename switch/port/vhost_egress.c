@@ -44,8 +44,8 @@ static inline void put(struct cursor *to, const void *from, size_t len)
 	}
 }
 
-static void put_header(struct egress *e, const struct frame *f, unsigned n_chains,
-	struct cursor *to)
+static void put_header(
+	struct egress *e, const struct frame *f, unsigned n_chains, struct cursor *to)
 {
 	struct vnet_hdr_mrg h = { .num_buffers = (uint16_t)n_chains };
 
@@ -112,12 +112,13 @@ static enum drop_reason reserve(struct egress *e, const struct frame *f, bool *a
 			*again = n == -E2BIG && e->n_iov > 0;
 			return n == -E2BIG ? DROP_CHAIN_TOO_LONG : DROP_BAD_DESCRIPTOR;
 		}
-		virtqueue_put_used(e->vq, chains, id, len < need - got ? (uint32_t)len : (uint32_t)(need - got));
+		virtqueue_put_used(e->vq, chains, id,
+			len < need - got ? (uint32_t)len : (uint32_t)(need - got));
 		got += len;
 		iov += (unsigned)n;
 		chains++;
 	}
-	vp->slot[e->n_slots++] = (struct egress_slot){
+	vp->slot[e->n_slots++] = (struct egress_slot) {
 		.frame = f,
 		.first_iov = (uint16_t)e->n_iov,
 		.n_iov = (uint16_t)(iov - e->n_iov),

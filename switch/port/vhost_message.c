@@ -32,9 +32,9 @@ static int check_header(const struct vhost_header *h)
 static ssize_t read_part(struct vhost_reader *r, int sock, size_t want)
 {
 	struct vhost_message *m = &r->message;
-	uint8_t *to = r->have < sizeof(m->header) ?
-			      (uint8_t *)&m->header + r->have :
-			      (uint8_t *)&m->payload + (r->have - sizeof(m->header));
+	uint8_t *to = r->have < sizeof(m->header)
+			      ? (uint8_t *)&m->header + r->have
+			      : (uint8_t *)&m->payload + (r->have - sizeof(m->header));
 	size_t n_fds = VHOST_FDS_MAX - m->n_fds;
 	ssize_t n = unix_recv_fds(sock, to, want, m->fd + m->n_fds, &n_fds);
 

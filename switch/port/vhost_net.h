@@ -4,8 +4,8 @@
 /*
  * A port to a virtual machine: virtio-net (virtio 1.2, 5.1) behind a vhost-user socket.
  *
- * Ring 0 is the guest's receive queue, our egress; ring 1 its transmit queue, our ingress. Frames of
- * the ingress are views of guest memory until release() returns their descriptors; frames to the
+ * Ring 0 is the guest's receive queue, our egress; ring 1 its transmit queue, our ingress. Frames
+ * of the ingress are views of guest memory until release() returns their descriptors; frames to the
  * egress are copied once, in three passes over a burst so that the cache misses of its frames
  * overlap: collect and translate descriptors, prefetch the buffers, copy. One store of the used
  * index per burst, one notification at most.
@@ -21,5 +21,5 @@
  * Opens the socket and returns a port that is down until a VMM connects, or NULL with *err set.
  * `config` is copied.
  */
-struct port *vhost_net_open(const struct port_config *config, const struct port_host *host,
-	struct err *err);
+struct port *vhost_net_open(
+	const struct port_config *config, const struct port_host *host, struct err *err);

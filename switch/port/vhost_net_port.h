@@ -75,8 +75,8 @@ static inline struct vhost_port *vhost_port(struct port *p)
 void vhost_net_raise(struct vhost_port *vp);
 
 /* port_ops of the ingress */
-unsigned vhost_ingress_receive(struct port *p, struct frame *burst, unsigned n, struct port *sole,
-	struct counters *c);
+unsigned vhost_ingress_receive(
+	struct port *p, struct frame *burst, unsigned n, struct port *sole, struct counters *c);
 void vhost_ingress_release(struct port *p, struct counters *c);
 
 /* port_ops of the egress */

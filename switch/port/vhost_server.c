@@ -97,7 +97,7 @@ int vhost_server_open(struct vhost_server *s, struct vhost_user *vu, const char 
 {
 	int fd = unix_listen(path, 0660, err);
 
-	*s = (struct vhost_server){ .vu = vu, .name = name, .listen_fd = fd, .conn_fd = -1 };
+	*s = (struct vhost_server) { .vu = vu, .name = name, .listen_fd = fd, .conn_fd = -1 };
 	if (fd < 0)
 		return fd;
 	snprintf(s->path, sizeof(s->path), "%s", path);

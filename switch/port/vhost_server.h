@@ -20,7 +20,7 @@
 struct vhost_server {
 	struct vhost_user *vu;
 	const char *name; /* of the port, for the log; not owned */
-	char path[108]; /* sun_path */
+	char path[108];   /* sun_path */
 	struct event *accept_event;
 	struct event *read_event;
 	int listen_fd;

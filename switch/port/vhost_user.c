@@ -558,4 +558,6 @@ void vhost_user_reset(struct vhost_user *vu)
 	clear_setup(vu);
 	if (vu->negotiated)
 		vu->negotiated(vu);
+	/* Somebody may be waiting for this guest to make room. */
+	vu->host->wake(vu->host->ctx);
 }

@@ -12,10 +12,12 @@
 const char *const virtqueue_fault_text[VIRTQUEUE_N_FAULTS] = {
 	[VIRTQUEUE_FAULT_NONE] = "",
 	[VIRTQUEUE_FAULT_INDEX] = "the guest's ring index or a descriptor id lies beyond its ring",
-	[VIRTQUEUE_FAULT_CHAIN] = "the guest's descriptors form a loop or a chain longer than its ring",
+	[VIRTQUEUE_FAULT_CHAIN] =
+		"the guest's descriptors form a loop or a chain longer than its ring",
 	[VIRTQUEUE_FAULT_INDIRECT] = "the guest used an indirect descriptor table it may not use",
 	[VIRTQUEUE_FAULT_ADDRESS] = "a guest buffer is empty or lies outside the guest's memory",
-	[VIRTQUEUE_FAULT_DIRECTION] = "a guest buffer is writable where it must be readable, or reverse",
+	[VIRTQUEUE_FAULT_DIRECTION] =
+		"a guest buffer is writable where it must be readable, or reverse",
 	[VIRTQUEUE_FAULT_MEMORY] = "the guest's memory vanished (its file was truncated)",
 };
 
@@ -24,7 +26,7 @@ const char *const virtqueue_fault_text[VIRTQUEUE_N_FAULTS] = {
 
 void virtqueue_init(struct virtqueue *vq)
 {
-	*vq = (struct virtqueue){ .kick_fd = -1, .call_fd = -1 };
+	*vq = (struct virtqueue) { .kick_fd = -1, .call_fd = -1 };
 }
 
 /* With EVENT_IDX: the guest's used_event sits behind the available ring, our avail_event behind
@@ -97,8 +99,8 @@ static const struct guest_region *find_region(struct virtqueue *vq, uint64_t add
 }
 
 /* Appends one buffer, split where regions end. Returns pieces added, -E2BIG or -EINVAL. */
-static int add_buffer(struct virtqueue *vq, uint64_t addr, uint32_t len, struct iovec *iov,
-	unsigned room)
+static int add_buffer(
+	struct virtqueue *vq, uint64_t addr, uint32_t len, struct iovec *iov, unsigned room)
 {
 	unsigned n = 0;
 
@@ -122,8 +124,8 @@ static int add_buffer(struct virtqueue *vq, uint64_t addr, uint32_t len, struct 
 }
 
 /* The table an indirect descriptor points to, *n entries; NULL after setting a fault. */
-static const struct vring_desc *indirect_table(struct virtqueue *vq, const struct vring_desc *d,
-	unsigned *n)
+static const struct vring_desc *indirect_table(
+	struct virtqueue *vq, const struct vring_desc *d, unsigned *n)
 {
 	const struct guest_region *r = find_region(vq, d->addr);
 	uint64_t offset;
@@ -149,8 +151,8 @@ static int fault(struct virtqueue *vq, enum virtqueue_fault reason)
 	return -EINVAL;
 }
 
-int virtqueue_gather(struct virtqueue *vq, uint16_t id, bool writable, struct iovec *iov, unsigned max,
-	uint64_t *len)
+int virtqueue_gather(struct virtqueue *vq, uint16_t id, bool writable, struct iovec *iov,
+	unsigned max, uint64_t *len)
 {
 	const struct vring_desc *table = vq->desc;
 	unsigned n_table = vq->size, n = 0;

@@ -32,15 +32,16 @@
 
 enum virtqueue_state {
 	VIRTQUEUE_STOPPED,  /* the worker does not touch it */
-	VIRTQUEUE_DISABLED, /* started, not enabled: what comes is discarded, nothing is delivered */
+	VIRTQUEUE_DISABLED, /* started, not enabled: what comes is discarded, nothing is delivered
+			     */
 	VIRTQUEUE_LIVE,
 };
 
 /* Why a ring was broken; the text is what `port show` says. */
 enum virtqueue_fault {
 	VIRTQUEUE_FAULT_NONE,
-	VIRTQUEUE_FAULT_INDEX,     /* available index more than a ring ahead, or id beyond the ring */
-	VIRTQUEUE_FAULT_CHAIN,     /* loop, or longer than the ring */
+	VIRTQUEUE_FAULT_INDEX, /* available index more than a ring ahead, or id beyond the ring */
+	VIRTQUEUE_FAULT_CHAIN, /* loop, or longer than the ring */
 	VIRTQUEUE_FAULT_INDIRECT,  /* nested, not negotiated, bad size or place */
 	VIRTQUEUE_FAULT_ADDRESS,   /* buffer outside the guest's memory, or empty */
 	VIRTQUEUE_FAULT_DIRECTION, /* writable where it must be readable, or the reverse */
@@ -63,7 +64,8 @@ struct virtqueue {
 	uint16_t signalled; /* used index at the last signal */
 	bool signalled_valid;
 	uint8_t state; /* enum virtqueue_state; control writes, workers read (atomic) */
-	uint8_t fault; /* enum virtqueue_fault; the worker sets, control reads and clears (atomic) */
+	uint8_t fault; /* enum virtqueue_fault; the worker sets, control reads and clears (atomic)
+			*/
 	int kick_fd;   /* -1: none */
 	int call_fd;
 } __attribute__((aligned(64)));
@@ -97,8 +99,8 @@ static inline uint16_t virtqueue_id(const struct virtqueue *vq, unsigned ahead)
  * them readable (writable false) or writable, and adds their lengths to *len. Returns their number;
  * -E2BIG if they are more than max (the chain itself may be fine); -EINVAL after setting a fault.
  */
-int virtqueue_gather(struct virtqueue *vq, uint16_t id, bool writable, struct iovec *iov, unsigned max,
-	uint64_t *len);
+int virtqueue_gather(struct virtqueue *vq, uint16_t id, bool writable, struct iovec *iov,
+	unsigned max, uint64_t *len);
 
 /* Writes the i-th used entry behind the published ones; invisible until virtqueue_publish(). */
 static inline void virtqueue_put_used(struct virtqueue *vq, unsigned i, uint16_t id, uint32_t len)

@@ -49,8 +49,11 @@ static const char one_guest[] =
 	"\"address\":\"02:00:00:00:00:09\",\"mtu\":1500,\"socket_path\":\"/run/sluice/vm0.sock\","
 	"\"peer\":{\"connected\":true,\"pid\":77,\"features\":\"0x3b\",\"feature_names\":[\"CSUM\","
 	"\"GUEST_CSUM\"],\"protocol_features\":\"0x1\",\"queues\":2},"
-	"\"queues\":[{\"queue\":0,\"size\":256,\"enabled\":true,\"in_flight\":3,"
-	"\"event_idx\":true}]}]";
+	"\"queues\":[{\"queue\":0,\"direction\":\"rx\",\"size\":256,\"state\":\"live\","
+	"\"enabled\":true,\"available\":3,\"event_idx\":true},"
+	"{\"queue\":0,\"direction\":\"tx\",\"size\":0,\"state\":\"stopped\","
+	"\"enabled\":false,\"available\":0,\"event_idx\":false},"
+	"{\"queue\":1,\"size\":64,\"enabled\":true,\"in_flight\":2,\"event_idx\":false}]}]";
 
 static const char stats[] =
 	"[{\"ifname\":\"vm0\",\"stats64\":{"
@@ -259,8 +262,9 @@ static void test_port_show_up(void **state)
 		"  features          0x3b\n"
 		"                    CSUM GUEST_CSUM\n"
 		"  protocol features 0x1\n"
-		"  queue 0           enabled, 256 descriptors, 3 in flight, notified by event "
-		"index\n",
+		"  queue 0 rx        live, 256 descriptors, 3 available, notified by event index\n"
+		"  queue 0 tx        stopped\n"
+		"  queue 1           enabled, 64 descriptors, 2 in flight, notified by flag\n",
 		"");
 }
 

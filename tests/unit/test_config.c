@@ -58,7 +58,6 @@ static void test_bad_files(void **state)
 	struct dirent *entry;
 	size_t n = 0;
 
-	assert_int_equal(chdir("bad"), 0);
 	dir = opendir(".");
 	assert_non_null(dir);
 	while ((entry = readdir(dir)) != NULL) {
@@ -70,7 +69,6 @@ static void test_bad_files(void **state)
 		n++;
 	}
 	closedir(dir);
-	assert_int_equal(chdir(".."), 0);
 	assert_true(n >= 50);
 }
 
@@ -107,6 +105,8 @@ static void check_good_ports(const struct port_config *ports)
 	assert_string_equal(ports[0].name, "uplink");
 	assert_int_equal(ports[0].kind, PORT_KIND_PACKET);
 	assert_string_equal(ports[0].interface, "eth0");
+	assert_true(ports[0].offload_uso);
+	assert_false(ports[0].promiscuous || ports[0].offload_csum);
 
 	assert_string_equal(ports[1].name, "vm0");
 	assert_int_equal(ports[1].kind, PORT_KIND_VHOST_USER);
@@ -121,6 +121,10 @@ static void check_good_ports(const struct port_config *ports)
 	assert_int_equal(ports[2].mtu, 68);
 	assert_false(ports[2].offload_csum || ports[2].offload_tso || ports[2].offload_uso);
 	assert_false(ports[2].mergeable || ports[2].indirect || ports[2].event_idx);
+
+	assert_string_equal(ports[4].interface, "enp1s0");
+	assert_true(ports[4].promiscuous);
+	assert_false(ports[4].offload_uso);
 
 	assert_int_equal(ports[3].mtu, 65535);
 	assert_true(ports[3].offload_csum && ports[3].offload_uso);
@@ -140,7 +144,7 @@ static void test_good_file(void **state)
 	assert_int_equal(config.worker_cpu, 1);
 	assert_int_equal(config.fdb_size, 64);
 	assert_int_equal(config.fdb_ageing_s, 1000000);
-	assert_int_equal(config.n_ports, 4);
+	assert_int_equal(config.n_ports, 5);
 	check_good_ports(config.ports);
 	sluiced_config_free(&config);
 }
@@ -296,7 +300,7 @@ static void test_engine_text(void **state)
 	struct sample sample = { 0 };
 	struct err err = { 0 };
 
-	settings_apply_defaults(&sample_table, &sample);
+	settings_apply_defaults(&sample_table, 0, &sample);
 	assert_int_equal(sample.small, 9);
 	assert_int_equal(settings_from_args(&sample_table, on, &sample, &err), 0);
 	assert_true(sample.flag);
@@ -382,10 +386,16 @@ static int enter_data_directory(void **state)
 	return root != NULL && chdir(root) == 0 ? chdir("tests/data/config") : -1;
 }
 
+static int enter_bad_directory(void **state)
+{
+	return chdir("bad");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad_files),
+		cmocka_unit_test_setup_teardown(
+			test_bad_files, enter_bad_directory, enter_data_directory),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_good_file),
 		cmocka_unit_test(test_example_file),
