@@ -21,10 +21,10 @@ struct counters_way {
 struct counters {
 	struct counters_way rx; /* into the switch */
 	struct counters_way tx; /* out of the switch */
-	uint64_t segmented; /* super-frames cut in software for this egress */
-	uint64_t checksummed; /* checksums computed in software for this egress */
-	uint64_t landed; /* frames that were received straight into this guest */
-	uint64_t wakeups; /* notifications sent to the peer */
+	uint64_t segmented;     /* super-frames cut in software for this egress */
+	uint64_t checksummed;   /* checksums computed in software for this egress */
+	uint64_t landed;        /* frames that were received straight into this guest */
+	uint64_t wakeups;       /* notifications sent to the peer */
 	uint64_t drop[DROP_N_REASONS];
 } __attribute__((aligned(64)));
 

@@ -25,6 +25,7 @@
 	X(BUFFER_SMALL, buffer_small, TX,                                                          \
 		"larger than the guest's receive buffers, and it cannot merge them")               \
 	X(PORT_DOWN, port_down, TX, "the port is not connected or its interface is down")          \
+	X(PORT_BUSY, port_busy, TX, "the VMM was changing the guest's memory or rings")            \
 	X(SOCKET_FULL, socket_full, TX, "the packet socket's send buffer is full")                 \
 	X(MTU, mtu, TX, "larger than the interface's MTU")                                         \
 	X(REFUSED, refused, TX, "the kernel refused the frame")                                    \

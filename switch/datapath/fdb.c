@@ -106,8 +106,8 @@ static void learn_slowly(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t 
 	rte_spinlock_unlock(&fdb->lock);
 }
 
-void fdb_learn(struct fdb *fdb, struct fdb_cache *cache, uint64_t key, uint16_t port,
-	uint32_t now_s)
+void fdb_learn(
+	struct fdb *fdb, struct fdb_cache *cache, uint64_t key, uint16_t port, uint32_t now_s)
 {
 	uint32_t generation = __atomic_load_n(&fdb->generation, __ATOMIC_ACQUIRE);
 	struct fdb_cache_entry *e = cache_entry(cache, key);
@@ -124,7 +124,7 @@ void fdb_learn(struct fdb *fdb, struct fdb_cache *cache, uint64_t key, uint16_t 
 	}
 	if (__atomic_load_n(&fdb->seen_s[position], __ATOMIC_RELAXED) != now_s)
 		__atomic_store_n(&fdb->seen_s[position], now_s, __ATOMIC_RELAXED);
-	*e = (struct fdb_cache_entry){ key, generation, now_s, port };
+	*e = (struct fdb_cache_entry) { key, generation, now_s, port };
 }
 
 uint16_t fdb_lookup(struct fdb *fdb, struct fdb_cache *cache, uint64_t key)
@@ -136,7 +136,7 @@ uint16_t fdb_lookup(struct fdb *fdb, struct fdb_cache *cache, uint64_t key)
 	if (likely(e->key == key && e->generation == generation))
 		return e->port;
 	if (find(fdb, key, &port) >= 0)
-		*e = (struct fdb_cache_entry){ key, generation, 0, port };
+		*e = (struct fdb_cache_entry) { key, generation, 0, port };
 	return port;
 }
 

@@ -60,8 +60,8 @@ struct fdb *fdb_new(uint32_t size, struct rte_rcu_qsbr *qsbr, struct err *err);
 void fdb_free(struct fdb *fdb);
 
 /* Notes that `key` was seen behind `port` at second `now_s`. */
-void fdb_learn(struct fdb *fdb, struct fdb_cache *cache, uint64_t key, uint16_t port,
-	uint32_t now_s);
+void fdb_learn(
+	struct fdb *fdb, struct fdb_cache *cache, uint64_t key, uint16_t port, uint32_t now_s);
 
 /* The port behind which `key` is, or FDB_PORT_NONE. */
 uint16_t fdb_lookup(struct fdb *fdb, struct fdb_cache *cache, uint64_t key);

@@ -49,6 +49,7 @@ struct offload {
 	bool needs_csum;      /* the field holds the pseudo-header sum only */
 	bool data_valid;      /* whoever sent it has verified the checksum */
 	bool ecn;             /* TCP super-frame with CWR: only its first segment may carry it */
+	bool tunnelled; /* the request is about a packet inside another, or one we cannot read */
 };
 
 struct port;

@@ -83,6 +83,13 @@ static bool measure_headers(struct frame *f, struct offload *o)
 	return true;
 }
 
+static bool is_tunnelled(const struct frame *f, const struct offload *o)
+{
+	struct ip_packet ip;
+
+	return !ip_parse(f, f->l3_offset, f->ethertype, &ip) || ip.l4 != o->csum_start;
+}
+
 static bool decode_gso(struct frame *f, struct offload *o)
 {
 	uint32_t payload;
@@ -95,6 +102,7 @@ static bool decode_gso(struct frame *f, struct offload *o)
 		return false;
 	if (o->csum_offset != gso_table[o->gso].csum_offset || !measure_headers(f, o))
 		return false;
+	o->tunnelled = is_tunnelled(f, o);
 	payload = f->len - o->hdr_len;
 	if (payload > (uint32_t)o->gso_size * GSO_SEGMENTS_MAX)
 		return false;
@@ -103,6 +111,7 @@ static bool decode_gso(struct frame *f, struct offload *o)
 		o->gso_size = 0;
 		o->hdr_len = 0;
 		o->ecn = false;
+		o->tunnelled = false;
 	}
 	return true;
 }
@@ -187,5 +196,7 @@ unsigned offload_needs(const struct frame *f)
 		needs |= uso_needs(f);
 	if (o->ecn)
 		needs |= EGRESS_ECN;
+	if (o->tunnelled)
+		needs |= EGRESS_TUNNEL;
 	return needs;
 }

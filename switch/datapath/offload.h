@@ -50,6 +50,13 @@ static_assert(sizeof(struct vnet_hdr_mrg) == 12, "virtio 1.2, 5.1.6");
 #define EGRESS_ECN        (1u << 4) /* TSO with CWR */
 #define EGRESS_USO4       (1u << 5)
 #define EGRESS_USO6       (1u << 6)
+/*
+ * Super-frames inside a tunnel. Nobody offers this: the header cannot say where the outer headers
+ * end, and a Linux that terminates the tunnel refuses a super-frame that is not marked as tunnelled
+ * (since 6.9 and in its stable branches), which virtio-net cannot do. So they are sliced; those of
+ * a tunnel we cannot slice pass unchanged where the rest fits (offload_fits_unsliced()).
+ */
+#define EGRESS_TUNNEL     (1u << 7)
 #define EGRESS_ALL        ((1u << 7) - 1)
 
 /*
@@ -71,4 +78,10 @@ static inline bool offload_fits(const struct frame *f, unsigned caps)
 	if (!f->offload.needs_csum)
 		return true;
 	return (offload_needs(f) & ~caps) == 0;
+}
+
+/* The same for a super-frame whose tunnel segment_begin() does not know. */
+static inline bool offload_fits_unsliced(const struct frame *f, unsigned caps)
+{
+	return offload_fits(f, caps | EGRESS_TUNNEL);
 }

@@ -12,8 +12,8 @@ static void append(struct pipeline *pl, uint16_t id, struct frame *f)
 	pl->list[id][n] = f;
 }
 
-static void flood(struct pipeline *pl, const struct topology *t, const struct port *ingress,
-	struct frame *f)
+static void flood(
+	struct pipeline *pl, const struct topology *t, const struct port *ingress, struct frame *f)
 {
 	for (unsigned i = 0; i < t->n_ports; i++)
 		if (t->port[i] != ingress)
@@ -50,8 +50,8 @@ void pipeline_run(struct pipeline *pl, struct fdb *fdb, const struct topology *t
 		uint16_t id = pl->active[i];
 		struct port *egress = t->by_id[id];
 
-		egress->ops->transmit(egress, pl->list[id], pl->n_list[id],
-			&egress->counters[worker]);
+		egress->ops->transmit(
+			egress, pl->list[id], pl->n_list[id], &egress->counters[worker]);
 		pl->n_list[id] = 0;
 	}
 	pl->n_active = 0;

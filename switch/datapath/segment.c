@@ -305,6 +305,7 @@ bool segment_next(struct segmenter *s, struct frame *out)
 	}
 	adapt_headers(s, out, payload == left);
 	out->offload.gso = GSO_NONE;
+	out->offload.tunnelled = false;
 	out->offload.gso_size = 0;
 	out->offload.hdr_len = 0;
 	out->offload.ecn = false;

@@ -82,6 +82,10 @@ static void send_adapted(struct packet_port *pp, const struct frame *f, struct c
 	enum drop_reason why = segment_begin(&s, f, pp->caps);
 	unsigned n = 0;
 
+	if (why == DROP_TUNNEL_GSO && offload_fits_unsliced(f, pp->caps)) {
+		queue(pp, f, c);
+		return;
+	}
 	if (why != OFFLOAD_OK) {
 		drop(c, why);
 		return;

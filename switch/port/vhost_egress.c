@@ -158,6 +158,10 @@ static void send_adapted(struct egress *e, const struct frame *f)
 	enum drop_reason why = segment_begin(&s, f, e->vp->caps);
 	unsigned n = 0, total = 0;
 
+	if (why == DROP_TUNNEL_GSO && offload_fits_unsliced(f, e->vp->caps)) {
+		send_plain(e, f);
+		return;
+	}
 	if (why != OFFLOAD_OK) {
 		drop(e->c, why);
 		return;
@@ -216,23 +220,20 @@ static void send_frame(struct egress *e, const struct frame *f)
 		send_adapted(e, f);
 }
 
-static bool ring_usable(struct vhost_port *vp, struct virtqueue *vq)
-{
-	return virtqueue_state(vq) == VIRTQUEUE_LIVE && virtqueue_fault(vq) == VIRTQUEUE_FAULT_NONE;
-}
-
 void vhost_egress_transmit(struct port *p, struct frame **frames, unsigned n, struct counters *c)
 {
 	struct vhost_port *vp = vhost_port(p);
 	struct egress e = { .vp = vp, .vq = &vp->vu.ring[RING_EGRESS], .c = c };
 
 	rte_spinlock_lock(&vp->egress_lock);
-	if (unlikely(!ring_usable(vp, e.vq))) {
-		drop_n(c, DROP_PORT_DOWN, n);
+	if (unlikely(!virtqueue_usable(e.vq))) {
+		drop_n(c,
+			virtqueue_state(e.vq) == VIRTQUEUE_PARKED ? DROP_PORT_BUSY : DROP_PORT_DOWN,
+			n);
 		rte_spinlock_unlock(&vp->egress_lock);
 		return;
 	}
-	e.available = virtqueue_available(e.vq);
+	e.available = vhost_landing_look(vp, e.vq);
 	for (unsigned i = 0; i < n && i < e.available; i++)
 		rte_prefetch0(&e.vq->desc[virtqueue_id(e.vq, i) & (e.vq->size - 1)]);
 	for (unsigned i = 0; i < n; i++)
@@ -243,83 +244,4 @@ void vhost_egress_transmit(struct port *p, struct frame **frames, unsigned n, st
 	if (e.published && virtqueue_wants_signal(e.vq) && virtqueue_signal(e.vq))
 		c->wakeups++;
 	rte_spinlock_unlock(&vp->egress_lock);
-}
-
-/* Collects buffers for the largest frame there is. False: the ring does not hold that much. */
-static bool collect_landing(struct vhost_port *vp, struct virtqueue *vq, unsigned available)
-{
-	struct egress_landing *l = &vp->landing;
-	uint64_t need = vp->hdr_len + FRAME_LEN_MAX, total = 0;
-
-	if (l->valid && l->taken == vq->taken)
-		return true;
-	l->valid = false;
-	l->n_iov = 0;
-	l->n_chains = 0;
-	while (total < need) {
-		uint64_t len = 0;
-		int n;
-
-		if (l->n_chains == available || l->n_chains == FRAME_SEG_MAX)
-			return false;
-		l->id[l->n_chains] = virtqueue_id(vq, l->n_chains);
-		n = virtqueue_gather(vq, l->id[l->n_chains], true, l->iov + l->n_iov,
-			FRAME_SEG_MAX - l->n_iov, &len);
-		if (n < 0)
-			return false;
-		l->chain_len[l->n_chains++] = (uint32_t)len;
-		l->n_iov += (unsigned)n;
-		total += len;
-	}
-	l->len = (uint32_t)total;
-	l->taken = vq->taken;
-	l->valid = true;
-	return true;
-}
-
-static void offer_landing(const struct vhost_port *vp, uint32_t skip, struct landing *out)
-{
-	const struct egress_landing *l = &vp->landing;
-	size_t front = vp->hdr_len + skip;
-
-	out->n_iov = 0;
-	out->room = FRAME_LEN_MAX;
-	out->caps = vp->caps;
-	for (unsigned i = 0; i < l->n_iov; i++) {
-		if (front >= l->iov[i].iov_len) {
-			front -= l->iov[i].iov_len;
-			continue;
-		}
-		out->iov[out->n_iov].iov_base = (uint8_t *)l->iov[i].iov_base + front;
-		out->iov[out->n_iov++].iov_len = l->iov[i].iov_len - front;
-		front = 0;
-	}
-}
-
-enum landing_state vhost_egress_landing(struct port *p, uint32_t skip, struct landing *out)
-{
-	const unsigned wanted = EGRESS_CSUM | EGRESS_TSO4 | EGRESS_TSO6;
-	struct vhost_port *vp = vhost_port(p);
-	struct virtqueue *vq = &vp->vu.ring[RING_EGRESS];
-	enum landing_state state = LANDING_SMALL;
-	unsigned available;
-
-	rte_spinlock_lock(&vp->egress_lock);
-	vp->refill_wanted = false;
-	if (!ring_usable(vp, vq))
-		goto out;
-	available = virtqueue_available(vq);
-	if (out && vp->mergeable && (vp->caps & wanted) == wanted &&
-		collect_landing(vp, vq, available)) {
-		offer_landing(vp, skip, out);
-		state = LANDING_OK;
-	} else if (available < vq->size / 2u && available < FRAME_SEG_MAX) {
-		/* Drivers refill a ring that is half empty, so a kick is due. */
-		vp->refill_wanted = true;
-		vp->refill_seen = (uint16_t)(vq->taken + available);
-		state = LANDING_FULL;
-	}
-out:
-	rte_spinlock_unlock(&vp->egress_lock);
-	return state;
 }

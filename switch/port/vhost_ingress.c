@@ -123,20 +123,17 @@ unsigned vhost_ingress_receive(
 {
 	struct vhost_port *vp = vhost_port(p);
 	struct virtqueue *vq = &vp->vu.ring[RING_INGRESS];
-	enum virtqueue_state state = virtqueue_state(vq);
 	uint64_t total[BURST_MAX];
 	unsigned available;
 
 	vp->n_held = 0;
-	if (unlikely(state == VIRTQUEUE_STOPPED || virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE))
+	if (unlikely(!virtqueue_usable(vq)))
 		return 0;
 	available = virtqueue_available(vq);
 	if (available < n)
 		n = available;
 	virtqueue_peek(vq, n, vp->held);
 	vp->n_held = n;
-	if (unlikely(state == VIRTQUEUE_DISABLED))
-		return 0;
 	n = gather(vq, vp->held, n, burst, total);
 	if (unlikely(virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE)) {
 		vp->n_held = n;

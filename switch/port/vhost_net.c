@@ -109,6 +109,7 @@ static void on_negotiated(struct vhost_user *vu)
 	vp->caps = caps & EGRESS_CSUM ? caps : 0;
 	vp->landing.valid = false;
 	vp->refill_wanted = false;
+	vp->refill_level = 0;
 	vp->n_held = 0;
 }
 
@@ -136,9 +137,10 @@ static bool net_arm(struct port *p)
 	struct virtqueue *in = &vp->vu.ring[RING_INGRESS], *out = &vp->vu.ring[RING_EGRESS];
 	bool work = false;
 
-	if (virtqueue_state(in) != VIRTQUEUE_STOPPED && virtqueue_fault(in) == VIRTQUEUE_FAULT_NONE)
+	if (virtqueue_state(in) >= VIRTQUEUE_DISABLED &&
+		virtqueue_fault(in) == VIRTQUEUE_FAULT_NONE)
 		work = virtqueue_arm(in, in->taken);
-	if (vp->refill_wanted && virtqueue_state(out) == VIRTQUEUE_LIVE)
+	if (vp->refill_wanted && virtqueue_usable(out))
 		work |= virtqueue_arm(out, vp->refill_seen);
 	return work;
 }
@@ -148,7 +150,7 @@ static void net_disarm(struct port *p)
 	struct vhost_port *vp = vhost_port(p);
 
 	for (unsigned i = 0; i < 2; i++)
-		if (virtqueue_state(&vp->vu.ring[i]) != VIRTQUEUE_STOPPED)
+		if (virtqueue_usable(&vp->vu.ring[i]))
 			virtqueue_disarm(&vp->vu.ring[i]);
 }
 
@@ -209,10 +211,10 @@ static json_t *peer_status(const struct vhost_port *vp)
 
 static json_t *ring_status(const struct vhost_port *vp, unsigned i)
 {
-	static const char *const state_name[] = { "stopped", "disabled", "live" };
+	static const char *const state_name[] = { "stopped", "parked", "disabled", "live" };
 	const struct virtqueue *vq = &vp->vu.ring[i];
 	enum virtqueue_state state = virtqueue_state(vq);
-	bool mapped = state != VIRTQUEUE_STOPPED;
+	bool mapped = state == VIRTQUEUE_LIVE;
 
 	return json_pack("{s:i, s:s, s:i, s:s, s:b, s:b, s:i}", "queue", (int)(i / 2), "direction",
 		i == RING_INGRESS ? "rx" : "tx", "size", vp->vu.setup[i].size, "state",

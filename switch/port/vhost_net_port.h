@@ -3,7 +3,8 @@
 
 /*
  * Inside of the vhost-user port, shared by its control side (vhost_net.c), its ingress
- * (vhost_ingress.c) and its egress (vhost_egress.c). Nobody else includes this.
+ * (vhost_ingress.c) and its egress (vhost_egress.c,
+ * vhost_landing.c). Nobody else includes this.
  */
 
 #include <rte_spinlock.h>
@@ -60,6 +61,9 @@ struct vhost_port {
 	rte_spinlock_t egress_lock __attribute__((aligned(64)));
 	bool refill_wanted; /* somebody waits for buffers; `refill_seen`: the index then */
 	uint16_t refill_seen;
+	uint16_t refill_end;   /* the guest's index when we last looked, */
+	uint16_t refill_taken; /* and ours */
+	uint16_t refill_level; /* most buffers left with which it was seen adding some */
 	struct egress_landing landing;
 	struct egress_slot slot[BURST_MAX];
 	struct iovec iov[EGRESS_IOV_MAX];
@@ -81,4 +85,7 @@ void vhost_ingress_release(struct port *p, struct counters *c);
 
 /* port_ops of the egress */
 void vhost_egress_transmit(struct port *p, struct frame **frames, unsigned n, struct counters *c);
+
+/* Number of chains the guest offers; also learns when it adds some. Under egress_lock. */
+unsigned vhost_landing_look(struct vhost_port *vp, struct virtqueue *vq);
 enum landing_state vhost_egress_landing(struct port *p, uint32_t skip, struct landing *out);

@@ -2,6 +2,7 @@
 #include "switch/port/vhost_server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -65,6 +66,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* The peer's end is closed; what it may have sent before is of no use any more. */
+static bool hung_up(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&pfd, 1, 0) > 0 && pfd.revents & (POLLRDHUP | POLLHUP | POLLERR);
+}
+
 static void on_connect(evutil_socket_t listen_fd, short what, void *arg)
 {
 	struct vhost_server *s = arg;
@@ -74,6 +83,9 @@ static void on_connect(evutil_socket_t listen_fd, short what, void *arg)
 	if (fd < 0)
 		return;
 	(void)unix_peer(fd, &peer);
+	/* A VMM that is started again at once may be here before its predecessor's end is seen. */
+	if (s->conn_fd >= 0 && hung_up(s->conn_fd))
+		vhost_server_disconnect(s, NULL);
 	if (s->conn_fd >= 0) {
 		log_limited(LOG_LEVEL_WARN, "second connection refused", log_str("port", s->name),
 			log_int("pid", peer.pid), log_int("connected_pid", s->peer_pid));

@@ -22,7 +22,8 @@ static void set_state(struct virtqueue *vq, enum virtqueue_state state)
 static void park(struct vhost_user *vu)
 {
 	for (unsigned i = 0; i < vu->offer.n_rings; i++)
-		set_state(&vu->ring[i], VIRTQUEUE_STOPPED);
+		if (virtqueue_state(&vu->ring[i]) != VIRTQUEUE_STOPPED)
+			set_state(&vu->ring[i], VIRTQUEUE_PARKED);
 	vu->host->quiesce(vu->host->ctx);
 }
 
@@ -62,6 +63,7 @@ static void resume(struct vhost_user *vu)
 
 		if (!s->started || !s->has_addr || s->size == 0 || !map_ring(vu, i)) {
 			s->running = false;
+			set_state(vq, VIRTQUEUE_STOPPED);
 			continue;
 		}
 		if (!s->running) {
@@ -69,8 +71,10 @@ static void resume(struct vhost_user *vu)
 			s->running = true;
 			started[i] = true;
 		}
-		if (virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE)
+		if (virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE) {
+			set_state(vq, VIRTQUEUE_STOPPED);
 			continue;
+		}
 		set_state(vq, ring_enabled(vu, i) ? VIRTQUEUE_LIVE : VIRTQUEUE_DISABLED);
 		any = true;
 	}
@@ -212,6 +216,7 @@ static int set_vring_addr(struct vhost_user *vu, struct vhost_message *m, struct
 	if (a->desc & 15 || a->avail & 1 || a->used & 3)
 		return err_set(err, -EINVAL, "ring %u is not aligned", a->index);
 	s = &vu->setup[a->index];
+	s->running = false; /* a ring set up anew, see vhost_user.h */
 	s->desc = a->desc;
 	s->avail = a->avail;
 	s->used = a->used;
@@ -222,7 +227,11 @@ static int set_vring_addr(struct vhost_user *vu, struct vhost_message *m, struct
 /* Our rings resume from the used index (vhost_user.h), so the base says nothing new. */
 static int set_vring_base(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
-	return check_index(vu, m->payload.state.index, err);
+	int ret = check_index(vu, m->payload.state.index, err);
+
+	if (ret == 0)
+		vu->setup[m->payload.state.index].running = false;
+	return ret;
 }
 
 static void drop_kick(struct vhost_user *vu, unsigned i)
@@ -310,19 +319,22 @@ static int set_vring_kick(struct vhost_user *vu, struct vhost_message *m, struct
 	return 0;
 }
 
+/* VMMs mask a running guest's interrupts with this, so nothing stops for it. */
 static int set_vring_call(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
 	cleanup_close int fd = -1;
 	uint32_t i = 0;
-	int ret = vring_fd(vu, m, &i, &fd, err);
+	int ret = vring_fd(vu, m, &i, &fd, err), old;
 
 	if (ret == 0 && fd >= 0)
 		ret = check_signal_fd(fd, true, err);
 	if (ret < 0)
 		return ret;
-	if (vu->ring[i].call_fd >= 0)
-		close(vu->ring[i].call_fd);
-	vu->ring[i].call_fd = steal_fd(&fd);
+	old = __atomic_exchange_n(&vu->ring[i].call_fd, steal_fd(&fd), __ATOMIC_ACQ_REL);
+	if (old >= 0) {
+		vu->host->quiesce(vu->host->ctx);
+		close(old);
+	}
 	/* A signal that went to the old descriptor may have been lost. */
 	if (vu->setup[i].running)
 		virtqueue_signal(&vu->ring[i]);
@@ -427,7 +439,7 @@ static const struct rule rules[VHOST_N_REQUESTS] = {
 	[VHOST_SET_VRING_BASE] = { "SET_VRING_BASE", set_vring_base, STATE, 0, PARKS, 0 },
 	[VHOST_GET_VRING_BASE] = { "GET_VRING_BASE", get_vring_base, STATE, 0, PARKS | REPLIES, 0 },
 	[VHOST_SET_VRING_KICK] = { "SET_VRING_KICK", set_vring_kick, U64, 1, PARKS, 0 },
-	[VHOST_SET_VRING_CALL] = { "SET_VRING_CALL", set_vring_call, U64, 1, PARKS, 0 },
+	[VHOST_SET_VRING_CALL] = { "SET_VRING_CALL", set_vring_call, U64, 1, 0, 0 },
 	[VHOST_SET_VRING_ERR] = { "SET_VRING_ERR", set_vring_err, U64, 1, 0, 0 },
 	[VHOST_GET_PROTOCOL_FEATURES] = { "GET_PROTOCOL_FEATURES", get_protocol_features, 0, 0, 0,
 		REPLIES, 0 },

@@ -218,8 +218,9 @@ bool virtqueue_wants_signal(struct virtqueue *vq)
 bool virtqueue_signal(struct virtqueue *vq)
 {
 	uint64_t one = 1;
+	int fd = __atomic_load_n(&vq->call_fd, __ATOMIC_ACQUIRE);
 
-	return vq->call_fd >= 0 && write(vq->call_fd, &one, sizeof(one)) == sizeof(one);
+	return fd >= 0 && write(fd, &one, sizeof(one)) == sizeof(one);
 }
 
 bool virtqueue_arm(struct virtqueue *vq, uint16_t seen)

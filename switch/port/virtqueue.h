@@ -32,8 +32,8 @@
 
 enum virtqueue_state {
 	VIRTQUEUE_STOPPED,  /* the worker does not touch it */
-	VIRTQUEUE_DISABLED, /* started, not enabled: what comes is discarded, nothing is delivered
-			     */
+	VIRTQUEUE_PARKED,   /* likewise, for the moment it takes the control thread to change it */
+	VIRTQUEUE_DISABLED, /* likewise: started, but not enabled by the driver */
 	VIRTQUEUE_LIVE,
 };
 
@@ -140,4 +140,10 @@ void virtqueue_break(struct virtqueue *vq, enum virtqueue_fault fault);
 static inline enum virtqueue_fault virtqueue_fault(const struct virtqueue *vq)
 {
 	return __atomic_load_n(&vq->fault, __ATOMIC_RELAXED);
+}
+
+/* Live and not broken. */
+static inline bool virtqueue_usable(const struct virtqueue *vq)
+{
+	return virtqueue_state(vq) == VIRTQUEUE_LIVE && virtqueue_fault(vq) == VIRTQUEUE_FAULT_NONE;
 }

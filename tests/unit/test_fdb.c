@@ -128,8 +128,8 @@ static void test_port_is_forgotten_alone(void **state)
 		fdb_learn(f->fdb, &f->cache, key(0, i), (uint16_t)(i % 2), 100);
 	assert_int_equal(fdb_forget_port(f->fdb, 1), 10);
 	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(fdb_lookup(f->fdb, &f->cache, key(0, i)),
-			i % 2 ? FDB_PORT_NONE : 0);
+		assert_int_equal(
+			fdb_lookup(f->fdb, &f->cache, key(0, i)), i % 2 ? FDB_PORT_NONE : 0);
 }
 
 static void test_full_table_keeps_what_it_has(void **state)
@@ -163,15 +163,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_learned_address_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vlans_are_separate, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_move_is_seen_through_a_warm_cache, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_address_expires_unless_it_speaks, setup,
-			teardown),
-		cmocka_unit_test_setup_teardown(test_a_clock_ahead_does_not_expire, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_move_is_seen_through_a_warm_cache, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_address_expires_unless_it_speaks, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_clock_ahead_does_not_expire, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_port_is_forgotten_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_table_keeps_what_it_has, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_slots_come_back_after_a_grace_period, setup,
-			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_slots_come_back_after_a_grace_period, setup, teardown),
 	};
 	struct err err = { "" };
 

@@ -31,7 +31,7 @@ static int memory_file(off_t len)
 
 static struct vhost_user_region region(uint64_t at, uint64_t size, uint64_t offset)
 {
-	return (struct vhost_user_region){ .guest_addr = at,
+	return (struct vhost_user_region) { .guest_addr = at,
 		.size = size,
 		.user_addr = 0x700000000000 + at,
 		.mmap_offset = offset };
@@ -39,7 +39,8 @@ static struct vhost_user_region region(uint64_t at, uint64_t size, uint64_t offs
 
 static void test_addresses_are_found_in_their_region(void **state)
 {
-	struct vhost_user_region low = region(0x1000, 2 * PAGE, PAGE), high = region(0x9000, PAGE, 0);
+	struct vhost_user_region low = region(0x1000, 2 * PAGE, PAGE),
+				 high = region(0x9000, PAGE, 0);
 	struct guest_memory m = { 0 };
 	int fd = memory_file(8 * PAGE);
 	uint8_t mark = 0x5a;
@@ -76,9 +77,9 @@ static void test_bad_regions_change_nothing(void **state)
 
 	assert_int_equal(guest_memory_add(&m, &good, fd, NULL), 0);
 	refused(&m, region(0x9000, 0, 0), fd);
-	refused(&m, region(0x2000, PAGE, 0), fd);                 /* overlaps */
-	refused(&m, region(0x9000, 5 * PAGE, 0), fd);             /* longer than the file */
-	refused(&m, region(0x9000, PAGE, 4 * PAGE), fd);          /* behind its end */
+	refused(&m, region(0x2000, PAGE, 0), fd);                    /* overlaps */
+	refused(&m, region(0x9000, 5 * PAGE, 0), fd);                /* longer than the file */
+	refused(&m, region(0x9000, PAGE, 4 * PAGE), fd);             /* behind its end */
 	refused(&m, region(UINT64_MAX - PAGE + 1, 2 * PAGE, 0), fd); /* wraps */
 	refused(&m, region(0x9000, PAGE, UINT64_MAX - 10), fd);
 	refused(&m, region(0x9000, PAGE, 0), disk);
@@ -116,7 +117,8 @@ static void test_regions_are_removed_by_what_they_are(void **state)
 static void test_truncated_memory_is_survived_and_told(void **state)
 {
 	struct guest_memory m = { 0 }, other = { 0 };
-	int fd = memory_file(4 * PAGE), fd2 = memory_file(PAGE), attention = eventfd(0, EFD_NONBLOCK);
+	int fd = memory_file(4 * PAGE), fd2 = memory_file(PAGE),
+	    attention = eventfd(0, EFD_NONBLOCK);
 	struct vhost_user_region r = region(0x1000, 4 * PAGE, 0), r2 = region(0x1000, PAGE, 0);
 	uint64_t raised = 0;
 

@@ -83,7 +83,7 @@ static void make(struct fixture *f, unsigned i, uint8_t from, uint8_t to, uint16
 
 	if (to == 0xff)
 		memset(&dst, 0xff, sizeof(dst));
-	*frame = (struct frame){ .len = 60, .head_len = 60, .vlan = vlan };
+	*frame = (struct frame) { .len = 60, .head_len = 60, .vlan = vlan };
 	frame->head = frame->head_room + VLAN_TAG_LEN;
 	memcpy(frame->head, &dst, sizeof(dst));
 	memcpy(frame->head + sizeof(dst), &src, sizeof(src));
@@ -189,13 +189,13 @@ static void test_order_is_kept_per_egress(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_unknown_and_broadcast_are_flooded, setup,
-			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_unknown_and_broadcast_are_flooded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_known_goes_to_its_port_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_vlan_is_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_never_out_of_the_ingress, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_multicast_source_is_not_learned, setup,
-			teardown),
+		cmocka_unit_test_setup_teardown(
+			test_multicast_source_is_not_learned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nowhere_to_go_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order_is_kept_per_egress, setup, teardown),
 	};

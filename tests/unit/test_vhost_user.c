@@ -33,12 +33,17 @@ static struct vhost_user vu;
 static struct err err;
 static unsigned n_quiesced, n_woken, n_watched;
 static bool running_while_quiescing;
+static uint32_t handling; /* the request being carried out */
 
 static void quiesce(void *ctx)
 {
 	n_quiesced++;
+	/* A new call descriptor is swapped in under the running ring; only the old one is waited
+	 * for. */
+	if (handling == VHOST_SET_VRING_CALL)
+		return;
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
-		running_while_quiescing |= virtqueue_state(&vu.ring[i]) != VIRTQUEUE_STOPPED;
+		running_while_quiescing |= virtqueue_state(&vu.ring[i]) >= VIRTQUEUE_DISABLED;
 }
 
 static int watch(void *ctx, int fd)
@@ -99,8 +104,11 @@ static struct vhost_message message(uint32_t request, uint32_t size)
 /* Handles it, as the server does: descriptors nobody took are closed. */
 static int handle(struct vhost_message *m)
 {
-	int r = vhost_user_handle(&vu, m, &err);
+	int r;
 
+	handling = m->header.request;
+	r = vhost_user_handle(&vu, m, &err);
+	handling = 0;
 	for (size_t i = 0; i < m->n_fds; i++)
 		if (m->fd[i] >= 0)
 			close(m->fd[i]);

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Shows a real guest's traffic crossing the switch, step by step: demo.py --build DIR
+
+Everything happens in namespaces of its own and is gone when it ends; see run.py.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+import run
+from lab import PEER4, Lab, guest4, last_json
+
+BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
+
+
+def step(title):
+    print(f"\n{BOLD}== {title}{PLAIN}", flush=True)
+
+
+def typed(where, command):
+    """Shows a command as one would type it, with the machine it is typed on."""
+    print(f"{DIM}{where}#{PLAIN} {command}", flush=True)
+
+
+def show(text):
+    print("  " + text.strip().replace("\n", "\n  "), flush=True)
+
+
+def run_in(node, where, command, timeout=30):
+    typed(where, command)
+    show(node.run(command, timeout))
+
+
+def iperf(vm, reverse):
+    command = f"iperf3 -c {PEER4} -t 4" + (" -R" if reverse else "")
+    typed("guest", command)
+    end = json.loads(vm.run(command + " -J", timeout=30))["end"]
+    rate = end["sum_received"]["bits_per_second"] / 1e9
+    show(f"{end['sum_received']['bytes'] / 2**30:.2f} GiB in {end['sum_received']['seconds']:.1f} s"
+         f" = {BOLD}{rate:.2f} Gbit/s{PLAIN} {'to' if reverse else 'from'} the guest")
+
+
+def sluicectl(sw, *words):
+    typed("pod", "sluicectl " + " ".join(words))
+    show(subprocess.run(sw.ctl_argv(*words), check=True, capture_output=True, text=True).stdout)
+
+
+def demo(lab):
+    step("a pod-like network namespace: eth0 is one end of a veth, the other end is the peer's")
+    lab.wire()
+    run_in(lab.pod, "pod", "ip -br link show eth0")
+    run_in(lab.peer, "peer", "ip -br -4 addr show eth0")
+
+    step("the switch, with one port on eth0 and one for a VM")
+    config = lab.config()
+    show(json.dumps({"ports": config["ports"]}, indent=2))
+    typed("pod", "sluiced --config sluiced.json &")
+    sw = lab.start(config)
+    show(f"READY after {sw.ready_ms:.0f} ms")
+
+    step("a guest: Linux as a process, with a virtio-net device on vm0.sock")
+    typed("pod", "linux mem=256M initrd=guest.cpio virtio_uml.device=vm0.sock:1 &")
+    vm = lab.boot()
+    show(f"booted in {vm.boot_seconds:.1f} s")
+    run_in(vm, "guest", "uname -sr")
+    run_in(vm, "guest", "ip -br -4 addr show eth0")
+
+    step("ping")
+    run_in(vm, "guest", f"ping -c 3 -i 0.2 {PEER4}")
+
+    step("TCP in both directions")
+    typed("peer", "iperf3 -s &")
+    lab.peer.spawn("iperf3 -s --forceflush").wait_for("listening")
+    iperf(vm, reverse=False)
+    iperf(vm, reverse=True)
+
+    step("256 MiB with a checksum at both ends")
+    for source, sink, where, there, address in ((vm, lab.peer, "guest", "peer", PEER4),
+                                                (lab.peer, vm, "peer", "guest", guest4())):
+        typed(there, "tcp_pump recv 5001 &")
+        receiver = sink.spawn("tcp_pump recv 5001").wait_for("ready")
+        run_in(source, where, f"tcp_pump send {address} 5001 {256 << 20}")
+        got = last_json(receiver.wait())
+        show(f"the other end received {got['bytes']} bytes, sha256 {got['sha256'][:16]}...")
+
+    step("what the switch says")
+    sluicectl(sw, "port", "show")
+    sluicectl(sw, "port", "stats")
+    sluicectl(sw, "fdb", "show")
+
+    step("stop")
+    vm.poweroff()
+    typed("pod", "kill -TERM $(pidof sluiced)")
+    show(f"sluiced ended with exit status {sw.stop()}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    args = parser.parse_args()
+    if run.INSIDE not in os.environ:
+        return run.enter_namespaces()
+    run.prepare_machine()
+    started = time.monotonic()
+    workdir = os.path.join(run.WORK, "demo")
+    os.makedirs(workdir)
+    lab = Lab(args.build, workdir)
+    try:
+        demo(lab)
+    except Exception:
+        print(lab.report())
+        raise
+    finally:
+        lab.close()
+    print(f"\nDone in {time.monotonic() - started:.0f} s. Nothing is left behind.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

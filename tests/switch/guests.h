@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * Guests of a switch under test. Ports "a", "b", … are vhost-user ports with sockets DIR/a.sock,
+ * …; guest n sits on the n-th and has the address of station n + 1.
+ */
+
+#include "tests/fakes/front_net.h"
+#include "tests/switch/packets.h"
+#include "tests/switch/testbed.h"
+
+#define GUESTS_MAX 3
+#define RECV_MS    5000
+#define QUIET_MS   30 /* how long nothing must come for "nothing comes" */
+
+struct guests {
+	struct testbed t;
+	struct frontend f[GUESTS_MAX];
+	unsigned n;
+};
+
+/* Everything there is, EVENT_IDX, mergeable 4 KiB buffers, indirect, a 12-byte header. */
+extern const struct frontend_options guest_full;
+
+/* Starts a switch with n ports; nobody is connected. */
+void guests_start(struct guests *g, unsigned n, const char *settings);
+void guests_stop(struct guests *g);
+/* For a test's teardown: also after a failure. */
+void guests_abandon(struct guests *g);
+
+/* (Re)connects guest i with a fresh memory; fails the test if that fails. */
+void guests_connect(struct guests *g, unsigned i, const struct frontend_options *options);
+void guests_disconnect(struct guests *g, unsigned i);
+
+const char *guests_socket(const struct guests *g, unsigned i);
+
+/* These fail the test with the front-end's own words. */
+void guest_send(struct frontend *f, const struct packet *p);
+void guest_recv(struct frontend *f, struct packet *p, struct virtio_net_hdr_mrg_rxbuf *hdr);
+void guest_hears_nothing(struct frontend *f);
+void guest_check(struct frontend *f, int code);
+
+/* One plain frame of `len` bytes from guest `from` arrives unchanged at guest `to`. */
+void guests_cross(struct guests *g, unsigned from, unsigned to, uint32_t len, uint32_t seed);

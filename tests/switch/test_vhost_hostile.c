@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Guests and VMMs that lie. A bad offload request costs its frame; a broken ring or message costs
+ * the guest its connection; neither costs anybody else anything. Each attack is one row of a table:
+ * what it is called, what it does, and what it must have cost.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/switch/attack.h"
+
+#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
+
+static struct guests guests;
+static struct packet out;
+
+static int start(void **state)
+{
+	attack_start(&guests);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	guests_abandon(&guests);
+	return 0;
+}
+
+/* ---- offload requests that do not fit the frame ---- */
+
+#define NEEDS VIRTIO_NET_HDR_F_NEEDS_CSUM
+
+static const struct bad_offload {
+	const char *name;
+	struct virtio_net_hdr hdr;
+} bad_offloads[] = {
+	{ "csum_start at the frame's end", { .flags = NEEDS, .csum_start = 1000 } },
+	{ "csum_start far beyond", { .flags = NEEDS, .csum_start = 65535 } },
+	{ "checksum field beyond the end",
+		{ .flags = NEEDS, .csum_start = 990, .csum_offset = 16 } },
+	{ "checksum field half beyond the end",
+		{ .flags = NEEDS, .csum_start = 983, .csum_offset = 16 } },
+	{ "csum_start + csum_offset wraps",
+		{ .flags = NEEDS, .csum_start = 34, .csum_offset = 65535 } },
+	{ "csum_start in the Ethernet header", { .flags = NEEDS, .csum_start = 3 } },
+	{ "segmentation without size", { .flags = NEEDS,
+					       .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+					       .csum_start = 34,
+					       .csum_offset = 16 } },
+	{ "UDP segmentation of a TCP frame without checksum request",
+		{ .gso_type = GSO_UDP_L4, .gso_size = 500 } },
+	{ "UDP fragmentation", { .flags = NEEDS,
+				       .gso_type = VIRTIO_NET_HDR_GSO_UDP,
+				       .gso_size = 500,
+				       .csum_start = 34,
+				       .csum_offset = 6 } },
+	{ "unknown segmentation", { .flags = NEEDS,
+					  .gso_type = 7,
+					  .gso_size = 500,
+					  .csum_start = 34,
+					  .csum_offset = 16 } },
+	{ "TCP segmentation with the checksum elsewhere",
+		{ .flags = NEEDS,
+			.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+			.gso_size = 500,
+			.csum_start = 34,
+			.csum_offset = 6 } },
+};
+
+static void test_bad_offloads(void **state)
+{
+	struct packet_spec s = { .dst = 2, .src = 1, .payload_len = 1000 - 66 };
+
+	for (unsigned i = 0; i < N_ELEMENTS(bad_offloads); i++) {
+		int64_t before = testbed_drops(&guests.t, "a", "bad_offload"), now;
+
+		packet_build(&out, &s);
+		out.hdr = bad_offloads[i].hdr;
+		guest_send(&guests.f[ATTACKER], &out);
+		guest_check(&guests.f[ATTACKER], frontend_drain(&guests.f[ATTACKER], RECV_MS));
+		now = testbed_drops(&guests.t, "a", "bad_offload");
+		if (now != before + 1)
+			fail_msg("%s: %ld counted", bad_offloads[i].name, (long)(now - before));
+	}
+	guest_hears_nothing(&guests.f[WITNESS]);
+	guests_cross(&guests, ATTACKER, WITNESS, 1000, 1);
+	guests_stop(&guests);
+}
+
+/* Frames that are wrong without anything being broken: dropped, by name. */
+static void test_bad_frames(void **state)
+{
+	struct frontend *a = &guests.f[ATTACKER];
+	struct iovec iov = { .iov_base = out.byte };
+
+	packet_plain(&out, 2, 1, 100, 0);
+	for (iov.iov_len = 0; iov.iov_len < 14; iov.iov_len++)
+		guest_check(a, frontend_send(a, &iov, 1, NULL));
+	assert_int_equal(testbed_wait_drops(&guests.t, "a", "runt", 14), 14);
+	iov.iov_len = 65590;
+	guest_check(a, frontend_send(a, &iov, 1, NULL));
+	assert_int_equal(testbed_wait_drops(&guests.t, "a", "too_long", 1), 1);
+	guest_check(a, frontend_drain(a, RECV_MS));
+	guest_hears_nothing(&guests.f[WITNESS]);
+	guests_cross(&guests, ATTACKER, WITNESS, 65549, 1);
+	guests_stop(&guests);
+}
+
+/* ---- messages that cannot be right ---- */
+
+struct message_attack {
+	const char *name;
+	struct vu_header header;
+	uint64_t payload[5]; /* as much of it as header.size says, zeros behind */
+	unsigned n_fds;
+};
+
+#define V VU_VERSION
+
+static const struct message_attack message_attacks[] = {
+	{ "version 0", { VU_GET_FEATURES, 0, 0 } },
+	{ "version 2", { VU_GET_FEATURES, 2, 0 } },
+	{ "a reply", { VU_GET_FEATURES, V | VU_REPLY, 0 } },
+	{ "request 0", { 0, V, 0 } },
+	{ "request 10000", { 10000, V, 0 } },
+	{ "request 2^32-1", { UINT32_MAX, V, 0 } },
+	{ "payload of 4 GiB", { VU_SET_FEATURES, V, UINT32_MAX } },
+	{ "payload of 4096", { VU_SET_FEATURES, V, 4096 } },
+	{ "GET_FEATURES with a payload", { VU_GET_FEATURES, V, 8 } },
+	{ "SET_FEATURES of 4 bytes", { VU_SET_FEATURES, V, 4 } },
+	{ "SET_FEATURES of 16 bytes", { VU_SET_FEATURES, V, 16 } },
+	{ "features that were not offered", { VU_SET_FEATURES, V, 8 }, { 1ull << 63 } },
+	{ "protocol features not offered", { VU_SET_PROTOCOL_FEATURES, V, 8 }, { 1ull << 63 } },
+	{ "SET_FEATURES with a descriptor", { VU_SET_FEATURES, V, 8 }, { 0 }, 1 },
+	{ "SET_OWNER with 20 descriptors", { VU_SET_OWNER, V, 0 }, { 0 }, 20 },
+	{ "ring size 0", { VU_SET_VRING_NUM, V, 8 }, { 0 } },
+	{ "ring size 3", { VU_SET_VRING_NUM, V, 8 }, { 3ull << 32 } },
+	{ "ring size 65536", { VU_SET_VRING_NUM, V, 8 }, { 65536ull << 32 } },
+	{ "ring 2", { VU_SET_VRING_NUM, V, 8 }, { 256ull << 32 | 2 } },
+	{ "base of ring 2^32-1", { VU_GET_VRING_BASE, V, 8 }, { UINT32_MAX } },
+	{ "enable ring 7", { VU_SET_VRING_ENABLE, V, 8 }, { 1ull << 32 | 7 } },
+	{ "address of ring 200", { VU_SET_VRING_ADDR, V, 40 }, { 200 } },
+	{ "odd ring address", { VU_SET_VRING_ADDR, V, 40 }, { 0, 0x1001, 0x1001, 0x1001 } },
+	{ "kick without descriptor", { VU_SET_VRING_KICK, V, 8 }, { 0 } },
+	{ "call without descriptor", { VU_SET_VRING_CALL, V, 8 }, { 0 } },
+	{ "kick of ring 255", { VU_SET_VRING_KICK, V, 8 }, { 255 }, 1 },
+	{ "no-descriptor call with one", { VU_SET_VRING_CALL, V, 8 }, { VU_VRING_NOFD }, 1 },
+	{ "table without descriptors", { VU_SET_MEM_TABLE, V, 40 }, { 1, 0, 4096, 0, 0 } },
+	{ "table of 9 regions", { VU_SET_MEM_TABLE, V, 8 }, { 9 }, 8 },
+	{ "table of 2^32-1 regions", { VU_SET_MEM_TABLE, V, 40 }, { UINT32_MAX, 0, 4096, 0, 0 },
+		1 },
+	{ "memory that is no memory", { VU_SET_MEM_TABLE, V, 40 }, { 1, 0, 4096, 0, 0 }, 1 },
+	{ "inflight descriptor", { VU_SET_INFLIGHT_FD, V, 24 }, { 4096, 0, 2 }, 1 },
+	{ "log", { VU_SET_LOG_BASE, V, 16 }, { 4096, 0 }, 1 },
+};
+
+static void run_message(struct frontend *f, const struct message_attack *m, int fd)
+{
+	uint8_t bytes[sizeof(m->header) + 4096] = { 0 };
+	uint32_t size = m->header.size < 4096 ? m->header.size : 4096;
+	int fds[32];
+
+	for (unsigned i = 0; i < 32; i++)
+		fds[i] = fd;
+	memcpy(bytes, &m->header, sizeof(m->header));
+	memcpy(bytes + sizeof(m->header), m->payload, sizeof(m->payload));
+	guest_check(f, frontend_send_bytes(f, bytes, sizeof(m->header) + size, fds, m->n_fds));
+}
+
+static void test_message_attacks(void **state)
+{
+	struct frontend *f = &guests.f[ATTACKER];
+	int fd = eventfd(0, EFD_CLOEXEC), fds;
+
+	guests_disconnect(&guests, ATTACKER);
+	usleep(50000);
+	fds = testbed_count_fds(&guests.t);
+	for (unsigned i = 0; i < 2 * N_ELEMENTS(message_attacks); i++) {
+		const struct message_attack *m = &message_attacks[i / 2];
+
+		/* to a fresh connection, and to a running device */
+		if (i & 1) {
+			guests_connect(&guests, ATTACKER, &guest_full);
+		} else {
+			frontend_close(f);
+			guest_check(f, frontend_init(f, &guest_full));
+			guest_check(f, frontend_connect(f, guests_socket(&guests, ATTACKER)));
+		}
+		run_message(f, m, fd);
+		attack_expect_hangup(&guests, m->name);
+		attack_others_go_on(&guests, m->name, i);
+		frontend_close(f);
+		if (testbed_count_fds(&guests.t) != fds)
+			fail_msg("%s: %d descriptors, not %d", m->name,
+				testbed_count_fds(&guests.t), fds);
+	}
+	close(fd);
+	guests_connect(&guests, ATTACKER, &guest_full);
+	guests_cross(&guests, ATTACKER, WITNESS, 9000, 1);
+	guests_stop(&guests);
+}
+
+/* Memory whose file is shorter than it claims, or shrinks while it is in use. */
+static void test_memory_attacks(void **state)
+{
+	struct frontend *f = &guests.f[ATTACKER];
+
+	guests_connect(&guests, ATTACKER, &guest_full);
+	f->region[0].size *= 2;
+	assert_true(frontend_set_mem_table(f) < 0);
+	f->region[0].size /= 2;
+	attack_expect_hangup(&guests, "file too short");
+	attack_others_go_on(&guests, "file too short", 1);
+
+	guests_connect(&guests, ATTACKER, &guest_full);
+	guests_cross(&guests, ATTACKER, WITNESS, 1000, 2);
+	assert_int_equal(ftruncate(f->region[0].fd, 0), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		packet_plain(&out, 1, 2, 1000, i);
+		guest_send(&guests.f[WITNESS], &out);
+	}
+	attack_expect_hangup(&guests, "file truncated");
+	attack_others_go_on(&guests, "file truncated", 2);
+	guests_connect(&guests, ATTACKER, &guest_full);
+	guests_cross(&guests, ATTACKER, WITNESS, 1000, 3);
+	guests_stop(&guests);
+}
+
+/* A peer that asks and never listens must not block the switch. */
+static void test_unread_replies(void **state)
+{
+	static const struct vu_header ask = { VU_GET_FEATURES, V, 0 };
+	struct frontend *f = &guests.f[ATTACKER];
+	int sent = 0;
+
+	fcntl(f->sock, F_SETFL, O_NONBLOCK);
+	for (int i = 0; i < 20000; i++)
+		if (frontend_send_bytes(f, &ask, sizeof(ask), NULL, 0) == 0)
+			sent++;
+	assert_true(sent > 100);
+	attack_others_go_on(&guests, "unread replies", 1);
+	json_decref(testbed_call(&guests.t, "port.list"));
+	guests_connect(&guests, ATTACKER, &guest_full);
+	guests_cross(&guests, ATTACKER, WITNESS, 1000, 3);
+	guests_stop(&guests);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_bad_offloads, start, stop),
+		cmocka_unit_test_setup_teardown(test_bad_frames, start, stop),
+		cmocka_unit_test_setup_teardown(test_message_attacks, start, stop),
+		cmocka_unit_test_setup_teardown(test_memory_attacks, start, stop),
+		cmocka_unit_test_setup_teardown(test_unread_replies, start, stop),
+	};
+
+	testbed_netns();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

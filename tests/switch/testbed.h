@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * A real sluiced for tests: the binary named by $SLUICED, in a network namespace of the test's
+ * own, with a configuration and a temporary directory that go away with it.
+ *
+ * A test that fails prints the switch's log. Everything waits for an event and is bounded in time.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <jansson.h>
+
+struct testbed {
+	char dir[64]; /* sockets, configuration, log */
+	pid_t pid;
+	int control;  /* connection to the control socket */
+	int ready_ms; /* from exec to READY=1 */
+};
+
+/* Moves this process to a network namespace of its own, with loopback up. Fails the test. */
+void testbed_netns(void);
+
+/* Runs a command line; fails the test if it fails. */
+void testbed_run(const char *command);
+
+/*
+ * Starts sluiced with `ports` (a JSON array as text; "DIR" in it becomes the directory) and
+ * `settings` (more top-level members, such as "\"spin-us\": 0", or NULL) and waits for READY.
+ */
+void testbed_start(struct testbed *t, const char *ports, const char *settings);
+
+/* SIGTERM; fails the test unless sluiced ends with 0 and has removed its sockets. */
+void testbed_stop(struct testbed *t);
+
+/* As testbed_stop(), but for teardown after a failure: prints the log if the test failed. */
+void testbed_abandon(struct testbed *t);
+
+/* "DIR/name" in a static buffer (four of them in turn). */
+const char *testbed_path(const struct testbed *t, const char *name);
+
+/* The result of a JSON-RPC call, owned by the caller; fails the test on an error reply. */
+json_t *testbed_call(struct testbed *t, const char *method);
+
+/* One number of `port.stats`, by dotted path ("stats64.rx.packets"); drops by bare name. */
+int64_t testbed_stat(struct testbed *t, const char *port, const char *path);
+int64_t testbed_drops(struct testbed *t, const char *port, const char *reason);
+
+/* Waits until the number is at least `least`; returns it, or fails the test after 5 s. */
+int64_t testbed_wait_stat(struct testbed *t, const char *port, const char *path, int64_t least);
+int64_t testbed_wait_drops(struct testbed *t, const char *port, const char *reason, int64_t least);
+
+/* Entries in sluiced's /proc/PID/fd. */
+int testbed_count_fds(const struct testbed *t);
+/* Lines in its /proc/PID/maps. */
+int testbed_count_maps(const struct testbed *t);
+bool testbed_alive(const struct testbed *t);
