@@ -241,7 +241,9 @@ void vhost_egress_transmit(struct port *p, struct frame **frames, unsigned n, st
 	flush(&e);
 	if (unlikely(virtqueue_fault(e.vq) != VIRTQUEUE_FAULT_NONE))
 		vhost_net_raise(vp);
-	if (e.published && virtqueue_wants_signal(e.vq) && virtqueue_signal(e.vq))
+	if (e.published && virtqueue_wants_signal(e.vq) && virtqueue_signal(e.vq)) {
 		c->wakeups++;
+		vp->quiet = true;
+	}
 	rte_spinlock_unlock(&vp->egress_lock);
 }

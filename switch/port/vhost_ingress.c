@@ -132,6 +132,9 @@ unsigned vhost_ingress_receive(
 	available = virtqueue_available(vq);
 	if (available < n)
 		n = available;
+	if (n == 0)
+		return 0;
+	vp->quiet = false;
 	virtqueue_peek(vq, n, vp->held);
 	vp->n_held = n;
 	n = gather(vq, vp->held, n, burst, total);

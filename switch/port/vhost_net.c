@@ -131,14 +131,30 @@ static void net_memory_gone(struct port *p)
 
 /* --- sleeping -------------------------------------------------------------------------------- */
 
+/*
+ * UML (Linux 6.1) checks for work and then waits for a signal, in two steps: an interrupt between
+ * them is handled, but what it woke up runs only after the next timer tick, 10 ms later. So a UML
+ * guest that has not reacted by the time we go to sleep is interrupted once more (3 % of the round
+ * trips of a UDP ping-pong took 9 ms, 0.2 % with this). Other VMMs use eventfds and are left in
+ * peace.
+ */
+static void nudge_uml(struct vhost_port *vp)
+{
+	struct virtqueue *out = &vp->vu.ring[RING_EGRESS];
+
+	if (vp->quiet && out->call_is_socket && virtqueue_usable(out))
+		(void)virtqueue_signal(out);
+	vp->quiet = false;
+}
+
 static bool net_arm(struct port *p)
 {
 	struct vhost_port *vp = vhost_port(p);
 	struct virtqueue *in = &vp->vu.ring[RING_INGRESS], *out = &vp->vu.ring[RING_EGRESS];
 	bool work = false;
 
-	if (virtqueue_state(in) >= VIRTQUEUE_DISABLED &&
-		virtqueue_fault(in) == VIRTQUEUE_FAULT_NONE)
+	nudge_uml(vp);
+	if (virtqueue_usable(in))
 		work = virtqueue_arm(in, in->taken);
 	if (vp->refill_wanted && virtqueue_usable(out))
 		work |= virtqueue_arm(out, vp->refill_seen);

@@ -56,6 +56,7 @@ struct vhost_port {
 	/* the worker that owns the ingress */
 	uint16_t held[BURST_MAX]; /* chains of the current burst */
 	unsigned n_held;
+	bool quiet; /* the guest was signalled and has not sent anything since */
 
 	/* whoever holds egress_lock */
 	rte_spinlock_t egress_lock __attribute__((aligned(64)));

@@ -279,19 +279,21 @@ static int vring_fd(
  * Workers write to the call descriptor and wait for the kick descriptor, so neither may be able to
  * block them: files are refused, their file system may never answer. A kick descriptor is never
  * read (it is watched edge-triggered), so it has to be an eventfd; for the call descriptor UML uses
- * a socket.
+ * a socket, which is allowed where `is_socket` is not NULL.
  */
-static int check_signal_fd(int fd, bool stream_allowed, struct err *err)
+static int check_signal_fd(int fd, bool *is_socket, struct err *err)
 {
 	struct stat st;
 	int flags = fcntl(fd, F_GETFL);
-	bool stream;
+	bool socket;
 
 	if (flags < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, errno, "cannot inspect the descriptor");
-	stream = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
-	if ((st.st_mode & S_IFMT) != 0 && !(stream && stream_allowed))
+	socket = S_ISSOCK(st.st_mode);
+	if ((st.st_mode & S_IFMT) != 0 && !(socket && is_socket))
 		return err_set(err, -EINVAL, "the descriptor is not an eventfd");
+	if (is_socket)
+		*is_socket = socket;
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return err_errno(err, errno, "cannot make the descriptor non-blocking");
 	return 0;
@@ -307,7 +309,7 @@ static int set_vring_kick(struct vhost_user *vu, struct vhost_message *m, struct
 		return ret;
 	if (fd < 0)
 		return err_set(err, -EOPNOTSUPP, "ring without kick descriptor (polling mode)");
-	ret = check_signal_fd(fd, false, err);
+	ret = check_signal_fd(fd, NULL, err);
 	if (ret < 0)
 		return ret;
 	drop_kick(vu, i);
@@ -322,14 +324,16 @@ static int set_vring_kick(struct vhost_user *vu, struct vhost_message *m, struct
 /* VMMs mask a running guest's interrupts with this, so nothing stops for it. */
 static int set_vring_call(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
+	bool is_socket = false;
 	cleanup_close int fd = -1;
 	uint32_t i = 0;
 	int ret = vring_fd(vu, m, &i, &fd, err), old;
 
 	if (ret == 0 && fd >= 0)
-		ret = check_signal_fd(fd, true, err);
+		ret = check_signal_fd(fd, &is_socket, err);
 	if (ret < 0)
 		return ret;
+	vu->ring[i].call_is_socket = is_socket;
 	old = __atomic_exchange_n(&vu->ring[i].call_fd, steal_fd(&fd), __ATOMIC_ACQ_REL);
 	if (old >= 0) {
 		vu->host->quiesce(vu->host->ctx);

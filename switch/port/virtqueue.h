@@ -68,6 +68,7 @@ struct virtqueue {
 			*/
 	int kick_fd;   /* -1: none */
 	int call_fd;
+	bool call_is_socket; /* a UML guest, see vhost_net.c; set by control with call_fd */
 } __attribute__((aligned(64)));
 
 /* A ring with nothing set up. */

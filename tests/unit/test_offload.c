@@ -178,6 +178,12 @@ static void tunnelled_request_is_legal(void **state)
 	assert_int_equal(offload_decode(&hdr, &f), OFFLOAD_OK);
 	check_offload("vxlan", &f.offload,
 		&(struct offload) { 84, 16, 1398, 104, GSO_TCPV4, .needs_csum = true });
+	/* A Linux that ends the tunnel would refuse it: no egress takes it unless there is no other
+	 * way. */
+	assert_true(f.offload.tunnelled);
+	assert_false(offload_fits(&f, EGRESS_ALL));
+	assert_true(offload_fits_unsliced(&f, EGRESS_ALL));
+	assert_false(offload_fits_unsliced(&f, EGRESS_ALL & ~EGRESS_TSO4));
 }
 
 /* The sum of the pseudo-header, by hand and in network order. */
