@@ -44,14 +44,15 @@ static int run(const struct sluiced_config *config, struct event_base *base, str
 	static struct sluice_switch sw;
 	int ret;
 
+	/* From here on a signal means an orderly stop, also while we start. */
+	event_add(term, NULL);
+	event_add(interrupt, NULL);
 	ret = switch_start(&sw, config, base, err);
 	if (ret == 0) {
 		server = rpc_server_new(base, config->control_socket, switch_methods, &sw, err);
 		ret = server ? 0 : -1;
 	}
 	if (ret == 0) {
-		event_add(term, NULL);
-		event_add(interrupt, NULL);
 		log_info("ready", log_str("control_socket", config->control_socket),
 			log_int("ports", (int64_t)config->n_ports));
 		(void)sd_notify_send("READY=1\nSTATUS=forwarding");

@@ -19,17 +19,17 @@ static json_t *number(uint64_t n)
  * The one optional parameter of port methods. False with *err set if there is anything else, or no
  * such port; *port is NULL if no name was given.
  */
-static bool port_param(const struct sluice_switch *sw, const json_t *params, struct port **port,
-	struct err *err)
+static bool port_param(
+	const struct sluice_switch *sw, const json_t *params, struct port **port, struct err *err)
 {
 	const char *key;
 	json_t *value;
 
 	*port = NULL;
-	json_object_foreach((json_t *)params, key, value) {
+	json_object_foreach ((json_t *)params, key, value) {
 		if (strcmp(key, "name") != 0 || !json_is_string(value)) {
-			err_set(err, -EINVAL, "unknown parameter \"%.32s\": only \"name\", a string",
-				key);
+			err_set(err, -EINVAL,
+				"unknown parameter \"%.32s\": only \"name\", a string", key);
 			return false;
 		}
 		*port = switch_port(sw, json_string_value(value));
@@ -60,8 +60,8 @@ static json_t *each_port(struct sluice_switch *sw, const json_t *params,
 
 static json_t *describe_port(struct port *p)
 {
-	json_t *o = json_pack("{s:s, s:i, s:s}", "ifname", p->name, "ifindex", p->id, "kind",
-		p->ops->kind);
+	json_t *o = json_pack(
+		"{s:s, s:i, s:s}", "ifname", p->name, "ifindex", p->id, "kind", p->ops->kind);
 
 	p->ops->status(p, o);
 	return o;
@@ -87,23 +87,36 @@ static struct counters sum_counters(const struct port *p)
 	return sum;
 }
 
-static uint64_t n_dropped(const struct counters *c, enum drop_direction direction)
-{
-	uint64_t n = 0;
+/* Drops for which a peer or the kernel is to blame, not the load. */
+static const bool is_error[DROP_N_REASONS] = {
+	[DROP_RUNT] = true,
+	[DROP_TOO_LONG] = true,
+	[DROP_BAD_OFFLOAD] = true,
+	[DROP_CHAIN_TOO_LONG] = true,
+	[DROP_BAD_DESCRIPTOR] = true,
+	[DROP_LANDING_LOST] = true,
+	[DROP_BUFFER_BAD] = true,
+	[DROP_BUFFER_PIECES] = true,
+	[DROP_REFUSED] = true,
+	[DROP_MEMORY_GONE] = true,
+};
 
-	for (unsigned i = 0; i < DROP_N_REASONS; i++)
-		if (drop_info[i].direction == direction)
-			n += c->drop[i];
-	return n;
-}
-
-static json_t *describe_way(const struct counters_way *way, uint64_t dropped)
+/* `dropped` counts all drops of this direction, `errors` those of them that are errors. */
+static json_t *describe_way(
+	const struct counters *c, const struct counters_way *way, enum drop_direction direction)
 {
+	uint64_t dropped = 0, errors = 0;
 	json_t *o = json_object();
 
+	for (unsigned i = 0; i < DROP_N_REASONS; i++) {
+		if (drop_info[i].direction != direction)
+			continue;
+		dropped += c->drop[i];
+		errors += is_error[i] ? c->drop[i] : 0;
+	}
 	json_object_set_new(o, "packets", number(way->packets));
 	json_object_set_new(o, "bytes", number(way->bytes));
-	json_object_set_new(o, "errors", number(0));
+	json_object_set_new(o, "errors", number(errors));
 	json_object_set_new(o, "dropped", number(dropped));
 	json_object_set_new(o, "super_frames", number(way->super_frames));
 	return o;
@@ -125,8 +138,7 @@ static json_t *describe_stats(struct port *p)
 {
 	struct counters c = sum_counters(p);
 	json_t *o = json_pack("{s:s, s:{s:o, s:o}}", "ifname", p->name, "stats64", "rx",
-		describe_way(&c.rx, n_dropped(&c, DROP_RX)), "tx",
-		describe_way(&c.tx, n_dropped(&c, DROP_TX)));
+		describe_way(&c, &c.rx, DROP_RX), "tx", describe_way(&c, &c.tx, DROP_TX));
 
 	json_object_set_new(o, "segmented", number(c.segmented));
 	json_object_set_new(o, "checksummed", number(c.checksummed));
@@ -175,16 +187,16 @@ static json_t *describe_worker(const struct sluice_switch *sw, const struct work
 	json_object_set_new(o, "worker", number(w->id));
 	json_object_set_new(o, "cpu", wt->cpu >= 0 ? json_integer(wt->cpu) : json_null());
 	json_object_set_new(o, "spin_us",
-		sw->config->spin_us == SPIN_FOREVER ? json_string("max") :
-						      number(sw->config->spin_us));
+		sw->config->spin_us == SPIN_FOREVER ? json_string("max")
+						    : number(sw->config->spin_us));
 	json_object_set_new(o, "loops", number(s->loops));
 	json_object_set_new(o, "busy_loops", number(s->busy_loops));
 	json_object_set_new(o, "frames", number(s->frames));
 	json_object_set_new(o, "sleeps", number(s->sleeps));
 	json_object_set_new(o, "sleep_seconds", json_real((double)s->sleep_cycles / (double)w->hz));
 	for (unsigned i = 0; i < sw->n_ports; i++)
-		json_array_append_new(queues,
-			json_pack("{s:s, s:i}", "port", sw->port[i]->name, "queue", 0));
+		json_array_append_new(
+			queues, json_pack("{s:s, s:i}", "port", sw->port[i]->name, "queue", 0));
 	json_object_set_new(o, "queues", queues);
 	return o;
 }

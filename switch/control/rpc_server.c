@@ -79,8 +79,12 @@ static bool answer(struct client *c, const char *text, size_t len)
 {
 	struct json_rpc_request req;
 	struct err err = { "" };
-	enum json_rpc_code code = json_rpc_decode(text, len, &req, &err);
+	enum json_rpc_code code;
 	cleanup_free char *line = NULL;
+
+	if (evbuffer_get_length(bufferevent_get_output(c->bev)) > OUTPUT_MAX)
+		return false; /* it asks, and does not read */
+	code = json_rpc_decode(text, len, &req, &err);
 
 	if (code != JSON_RPC_OK)
 		line = json_rpc_error_line(req.id, code, err.text);
@@ -89,7 +93,7 @@ static bool answer(struct client *c, const char *text, size_t len)
 	if (line && (req.id || code != JSON_RPC_OK))
 		bufferevent_write(c->bev, line, strlen(line));
 	json_rpc_request_free(&req);
-	return evbuffer_get_length(bufferevent_get_output(c->bev)) <= OUTPUT_MAX;
+	return true;
 }
 
 static void on_input(struct bufferevent *bev, void *arg)
@@ -174,13 +178,15 @@ struct rpc_server *rpc_server_new(struct event_base *base, const char *path,
 		err_set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	*s = (struct rpc_server){ .base = base, .path = path, .methods = methods, .ctx = ctx };
+	*s = (struct rpc_server) { .base = base, .path = path, .methods = methods, .ctx = ctx };
 	TAILQ_INIT(&s->clients);
 	s->listen_fd = unix_listen(path, 0660, err);
 	if (s->listen_fd >= 0)
 		s->accept_event =
 			event_new(base, s->listen_fd, EV_READ | EV_PERSIST, on_connect, s);
 	if (!s->accept_event) {
+		if (s->listen_fd >= 0)
+			err_set(err, -ENOMEM, "out of memory");
 		rpc_server_free(s);
 		return NULL;
 	}

@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
+#include <rte_pause.h>
 #include <rte_rcu_qsbr.h>
 
 #include "lib/cleanup.h"
@@ -16,15 +18,31 @@
 #include "switch/port/packet.h"
 #include "switch/port/vhost_net.h"
 
-#define TICK_S 1
+#define TICK_S              1
+#define QUIESCE_PATIENCE_MS 50
 
 /* --- what ports ask of us -------------------------------------------------------------------- */
 
+/*
+ * Workers make no system call that waits, with one exception: a hostile VMM shares the call eventfd
+ * with us, can make it blocking again and fill it. A worker that hangs in that write is
+ * interrupted; virtqueue_signal() takes EINTR for the proof. on_tick() looks after a worker that
+ * hangs while nobody asks for a grace period.
+ */
 static void host_quiesce(void *ctx)
 {
 	struct sluice_switch *sw = ctx;
+	uint64_t token = rte_rcu_qsbr_start(sw->qsbr), start = rte_rdtsc();
+	uint64_t patience = rte_get_tsc_hz() / 1000 * QUIESCE_PATIENCE_MS;
 
-	rte_rcu_qsbr_synchronize(sw->qsbr, RTE_QSBR_THRID_INVALID);
+	while (!rte_rcu_qsbr_check(sw->qsbr, token, false)) {
+		if (rte_rdtsc() - start > patience) {
+			for (unsigned i = 0; i < sw->n_workers; i++)
+				worker_thread_interrupt(&sw->worker[i]);
+			start = rte_rdtsc();
+		}
+		rte_pause();
+	}
 }
 
 static int host_watch(void *ctx, int fd)
@@ -63,6 +81,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct sluice_switch *sw = arg;
 
+	host_quiesce(sw);
 	(void)fdb_expire(sw->fdb, switch_now_s(sw), sw->config->fdb_ageing_s);
 }
 

@@ -86,6 +86,16 @@ int worker_thread_init(
 	return 0;
 }
 
+static void ignore_signal(int sig)
+{
+}
+
+void worker_thread_interrupt(struct worker_thread *wt)
+{
+	if (wt->started)
+		pthread_kill(wt->thread, SIGUSR1);
+}
+
 static void *run(void *arg)
 {
 	struct worker_thread *wt = arg;
@@ -107,6 +117,7 @@ static int pin(pthread_attr_t *attr, int cpu)
 
 int worker_thread_start(struct worker_thread *wt, struct err *err)
 {
+	const struct sigaction interrupt = { .sa_handler = ignore_signal };
 	sigset_t all, before;
 	pthread_attr_t attr;
 	int ret;
@@ -114,6 +125,8 @@ int worker_thread_start(struct worker_thread *wt, struct err *err)
 	/* Signals are the control thread's, but for the fault that guest_memory.h handles. */
 	sigfillset(&all);
 	sigdelset(&all, SIGBUS);
+	sigaction(SIGUSR1, &interrupt, NULL);
+	sigdelset(&all, SIGUSR1);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_attr_init(&attr);
 	ret = pin(&attr, wt->cpu);

@@ -32,8 +32,8 @@ struct worker_settings {
 };
 
 /* Makes everything but the thread. -errno with *err set; then there is nothing to close. */
-int worker_thread_init(struct worker_thread *wt, const struct worker_settings *settings,
-	struct err *err);
+int worker_thread_init(
+	struct worker_thread *wt, const struct worker_settings *settings, struct err *err);
 
 int worker_thread_start(struct worker_thread *wt, struct err *err);
 
@@ -42,6 +42,9 @@ void worker_thread_join(struct worker_thread *wt);
 
 /* Frees the rest. */
 void worker_thread_free(struct worker_thread *wt);
+
+/* Ends a system call in which the thread blocks, if it does: with EINTR. */
+void worker_thread_interrupt(struct worker_thread *wt);
 
 void worker_thread_wake(struct worker_thread *wt);
 int worker_thread_watch(struct worker_thread *wt, int fd);

@@ -21,9 +21,13 @@
 	X(BAD_DESCRIPTOR, bad_descriptor, RX, "descriptor outside the guest's memory or ring")     \
 	X(HAIRPIN, hairpin, RX, "destination is behind the port it came from")                     \
 	X(NO_DESTINATION, no_destination, RX, "no other port to send it to")                       \
+	X(LANDING_LOST, landing_lost, RX, "guest memory vanished while the frame was received")    \
 	X(RING_FULL, ring_full, TX, "the guest has no free receive buffer")                        \
 	X(BUFFER_SMALL, buffer_small, TX,                                                          \
 		"larger than the guest's receive buffers, and it cannot merge them")               \
+	X(BUFFER_BAD, buffer_bad, TX,                                                              \
+		"the guest's receive buffer lies outside its memory or ring")                      \
+	X(BUFFER_PIECES, buffer_pieces, TX, "the guest's receive buffers are in too many pieces")  \
 	X(PORT_DOWN, port_down, TX, "the port is not connected or its interface is down")          \
 	X(PORT_BUSY, port_busy, TX, "the VMM was changing the guest's memory or rings")            \
 	X(SOCKET_FULL, socket_full, TX, "the packet socket's send buffer is full")                 \

@@ -93,16 +93,21 @@ static void changed(struct fdb *fdb)
 /* A new address, or one that moved. */
 static void learn_slowly(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now_s)
 {
+	uint16_t before = FDB_PORT_NONE;
 	int32_t position = -1;
 
-	rte_spinlock_lock(&fdb->lock);
+	/* The control thread may be sweeping; the next frame teaches as well as this one. */
+	if (!rte_spinlock_trylock(&fdb->lock))
+		return;
+	(void)find(fdb, key, &before);
 	if (rte_hash_add_key_data(fdb->hash, &key, (void *)(uintptr_t)port) == 0)
 		position = rte_hash_lookup(fdb->hash, &key);
 	if (position >= 0)
 		__atomic_store_n(&fdb->seen_s[position], now_s, __ATOMIC_RELAXED);
 	else
 		fdb->n_refused++;
-	changed(fdb);
+	if (before != FDB_PORT_NONE) /* caches do not hold what is not known */
+		changed(fdb);
 	rte_spinlock_unlock(&fdb->lock);
 }
 

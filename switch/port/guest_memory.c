@@ -2,6 +2,7 @@
 #include "switch/port/guest_memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -121,12 +122,14 @@ static int check_file(const struct vhost_user_region *w, int fd, uint64_t *align
 	struct statfs fs;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
-		return err_errno(err, errno, "cannot stat the memory's file");
-	if (!S_ISREG(st.st_mode) || (fs.f_type != TMPFS_MAGIC && fs.f_type != HUGETLBFS_MAGIC))
+	/* Seals exist on these kinds only, and asking for them asks no file system, which might not
+	 * answer (FUSE). */
+	if (fcntl(fd, F_GET_SEALS) < 0)
 		return err_set(err, -EINVAL,
 			"guest memory is not a memfd, tmpfs or hugetlbfs file (put it there, for "
 			"example with TMPDIR=/dev/shm)");
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return err_errno(err, errno, "cannot stat the memory's file");
 	if ((uint64_t)st.st_size < w->mmap_offset + w->size)
 		return err_set(err, -EINVAL,
 			"memory file has %" PRId64 " bytes, its region needs %" PRIu64,

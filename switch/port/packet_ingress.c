@@ -258,8 +258,10 @@ static unsigned receive_landing(struct packet_port *pp, struct frame *f, struct 
 	memcpy(iov + 2, l->iov, l->n_iov * sizeof(iov[0]));
 	n = recvmsg(pp->fd, &m, MSG_DONTWAIT | MSG_TRUNC);
 	if (n < (ssize_t)sizeof(slot->hdr)) {
-		if (n < 0 && errno == EFAULT)
+		if (n < 0 && errno == EFAULT) {
+			drop(c, DROP_LANDING_LOST);
 			sole->ops->memory_gone(sole);
+		}
 		return 0;
 	}
 	why = take_landed(pp, f, &m, (uint32_t)n - (uint32_t)sizeof(slot->hdr), l, sole, tagged);
@@ -308,7 +310,7 @@ bool packet_arm(struct port *p)
 	struct packet_port *pp = packet_port(p);
 	struct pollfd pfd = { .fd = pp->fd, .events = POLLIN };
 
-	/* The socket is always armed; while the guest is full, only its kick counts. */
+	/* The socket is always armed. While the guest is full what is in it is no work for us. */
 	return !pp->blocked && poll(&pfd, 1, 0) > 0 && pfd.revents & POLLIN;
 }
 

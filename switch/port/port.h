@@ -15,7 +15,7 @@
  * Thread-safety: receive, release, arm, disarm: the owning worker. transmit and landing: any
  * worker, one at a time (the port takes its own egress lock). status: the control thread. A port is
  * created, closed and reconfigured by the control thread, which first takes it out of the workers'
- * sight and waits for a grace period (control/topology.h).
+ * sight and waits for a grace period (datapath/topology.h).
  */
 
 #include <stdbool.h>
@@ -43,7 +43,6 @@ struct port;
 struct landing {
 	struct iovec iov[FRAME_SEG_MAX];
 	unsigned n_iov;
-	uint32_t room; /* bytes a frame may have, `skip` included */
 	unsigned caps; /* EGRESS_ bits: what the guest takes as it is */
 };
 

@@ -110,7 +110,7 @@ static enum drop_reason reserve(struct egress *e, const struct frame *f, bool *a
 		n = virtqueue_gather(e->vq, id, true, vp->iov + iov, EGRESS_IOV_MAX - iov, &len);
 		if (unlikely(n < 0)) {
 			*again = n == -E2BIG && e->n_iov > 0;
-			return n == -E2BIG ? DROP_CHAIN_TOO_LONG : DROP_BAD_DESCRIPTOR;
+			return n == -E2BIG ? DROP_BUFFER_PIECES : DROP_BUFFER_BAD;
 		}
 		virtqueue_put_used(e->vq, chains, id,
 			len < need - got ? (uint32_t)len : (uint32_t)(need - got));
@@ -121,7 +121,6 @@ static enum drop_reason reserve(struct egress *e, const struct frame *f, bool *a
 	vp->slot[e->n_slots++] = (struct egress_slot) {
 		.frame = f,
 		.first_iov = (uint16_t)e->n_iov,
-		.n_iov = (uint16_t)(iov - e->n_iov),
 		.n_chains = (uint16_t)(chains - e->n_chains),
 	};
 	__builtin_prefetch(vp->iov[e->n_iov].iov_base, 1);
@@ -239,11 +238,11 @@ void vhost_egress_transmit(struct port *p, struct frame **frames, unsigned n, st
 	for (unsigned i = 0; i < n; i++)
 		send_frame(&e, frames[i]);
 	flush(&e);
-	if (unlikely(virtqueue_fault(e.vq) != VIRTQUEUE_FAULT_NONE))
-		vhost_net_raise(vp);
 	if (e.published && virtqueue_wants_signal(e.vq) && virtqueue_signal(e.vq)) {
 		c->wakeups++;
 		vp->quiet = true;
 	}
+	if (unlikely(virtqueue_fault(e.vq) != VIRTQUEUE_FAULT_NONE))
+		vhost_net_raise(vp);
 	rte_spinlock_unlock(&vp->egress_lock);
 }

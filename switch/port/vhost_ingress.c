@@ -132,8 +132,11 @@ unsigned vhost_ingress_receive(
 	available = virtqueue_available(vq);
 	if (available < n)
 		n = available;
-	if (n == 0)
+	if (n == 0) {
+		if (unlikely(virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE))
+			vhost_net_raise(vp);
 		return 0;
+	}
 	vp->quiet = false;
 	virtqueue_peek(vq, n, vp->held);
 	vp->n_held = n;
@@ -159,4 +162,6 @@ void vhost_ingress_release(struct port *p, struct counters *c)
 	vp->n_held = 0;
 	if (virtqueue_wants_signal(vq) && virtqueue_signal(vq))
 		c->wakeups++;
+	if (unlikely(virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE))
+		vhost_net_raise(vp);
 }

@@ -16,14 +16,16 @@ unsigned vhost_landing_look(struct vhost_port *vp, struct virtqueue *vq)
 	unsigned available = virtqueue_available(vq);
 	uint16_t end = (uint16_t)(vq->taken + available);
 
-	if (end != vp->refill_end) {
+	if (!vp->refill_known || end != vp->refill_end) {
 		uint16_t left = (uint16_t)(vp->refill_end - vq->taken);
 
 		/* Filling an untouched ring says nothing about when the guest refills it. */
-		if (vp->refill_taken != vq->taken && left < vq->size && left > vp->refill_level)
+		if (vp->refill_known && vp->refill_taken != vq->taken && left < vq->size &&
+			left > vp->refill_level)
 			vp->refill_level = left;
 		vp->refill_end = end;
 		vp->refill_taken = vq->taken;
+		vp->refill_known = true;
 	}
 	return available;
 }
@@ -66,7 +68,6 @@ static void offer_landing(const struct vhost_port *vp, uint32_t skip, struct lan
 	size_t front = vp->hdr_len + skip;
 
 	out->n_iov = 0;
-	out->room = FRAME_LEN_MAX;
 	out->caps = vp->caps;
 	for (unsigned i = 0; i < l->n_iov; i++) {
 		if (front >= l->iov[i].iov_len) {
@@ -116,6 +117,8 @@ enum landing_state vhost_egress_landing(struct port *p, uint32_t skip, struct la
 		vp->refill_seen = (uint16_t)(vq->taken + available);
 		state = LANDING_FULL;
 	}
+	if (virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE)
+		vhost_net_raise(vp); /* once: the ring is not usable from now on */
 out:
 	rte_spinlock_unlock(&vp->egress_lock);
 	return state;

@@ -102,14 +102,15 @@ static void on_negotiated(struct vhost_user *vu)
 	for (size_t i = 0; i < N_FEATURES; i++)
 		if (vhost_user_has(vu, features[i].bit))
 			caps |= features[i].caps;
-	vp->modern = vhost_user_has(vu, VIRTIO_F_VERSION_1);
 	vp->mergeable = vhost_user_has(vu, VIRTIO_NET_F_MRG_RXBUF);
-	vp->hdr_len =
-		vp->modern || vp->mergeable ? sizeof(struct vnet_hdr_mrg) : sizeof(struct vnet_hdr);
+	vp->hdr_len = vhost_user_has(vu, VIRTIO_F_VERSION_1) || vp->mergeable
+			      ? sizeof(struct vnet_hdr_mrg)
+			      : sizeof(struct vnet_hdr);
 	vp->caps = caps & EGRESS_CSUM ? caps : 0;
 	vp->landing.valid = false;
 	vp->refill_wanted = false;
 	vp->refill_level = 0;
+	vp->refill_known = false;
 	vp->n_held = 0;
 }
 

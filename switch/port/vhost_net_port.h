@@ -20,11 +20,10 @@
 /* Buffers reserved in one pass of the egress. */
 #define EGRESS_IOV_MAX 512
 
-/* A frame on its way into guest buffers iov[first_iov .. first_iov + n_iov). */
+/* A frame on its way into guest buffers iov[first_iov ..). */
 struct egress_slot {
 	const struct frame *frame;
 	uint16_t first_iov;
-	uint16_t n_iov;
 	uint16_t n_chains;
 };
 
@@ -51,7 +50,6 @@ struct vhost_port {
 	unsigned caps; /* EGRESS_ bits */
 	uint8_t hdr_len;
 	bool mergeable;
-	bool modern;
 
 	/* the worker that owns the ingress */
 	uint16_t held[BURST_MAX]; /* chains of the current burst */
@@ -62,6 +60,7 @@ struct vhost_port {
 	rte_spinlock_t egress_lock __attribute__((aligned(64)));
 	bool refill_wanted; /* somebody waits for buffers; `refill_seen`: the index then */
 	uint16_t refill_seen;
+	bool refill_known;     /* the next two are of this ring's life */
 	uint16_t refill_end;   /* the guest's index when we last looked, */
 	uint16_t refill_taken; /* and ours */
 	uint16_t refill_level; /* most buffers left with which it was seen adding some */

@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <linux/virtio_ring.h>
@@ -42,7 +43,9 @@ static bool map_ring(struct vhost_user *vu, unsigned i)
 	vq->desc = guest_memory_from_user(&vu->memory, s->desc, n * sizeof(struct vring_desc));
 	vq->avail = guest_memory_from_user(&vu->memory, s->avail, 6 + 2 * n);
 	vq->used = guest_memory_from_user(&vu->memory, s->used, 6 + 8 * n);
-	return vq->desc && vq->avail && vq->used;
+	/* An odd offset into the file would make aligned addresses of the VMM's unaligned here. */
+	return vq->desc && vq->avail && vq->used && !((uintptr_t)vq->desc & 15) &&
+	       !((uintptr_t)vq->avail & 1) && !((uintptr_t)vq->used & 3);
 }
 
 static bool ring_enabled(const struct vhost_user *vu, unsigned i)
@@ -128,9 +131,9 @@ static int set_protocol_features(struct vhost_user *vu, struct vhost_message *m,
 	return 0;
 }
 
+/* The connection is the owner. */
 static int set_owner(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
-	vu->owned = true;
 	return 0;
 }
 
@@ -275,27 +278,40 @@ static int vring_fd(
 	return 0;
 }
 
+static bool is_eventfd(int fd)
+{
+	char link[40], target[32] = "";
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return readlink(link, target, sizeof(target) - 1) > 0 &&
+	       strcmp(target, "anon_inode:[eventfd]") == 0;
+}
+
+static bool is_unix_socket(int fd)
+{
+	int domain;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
 /*
- * Workers write to the call descriptor and wait for the kick descriptor, so neither may be able to
- * block them: files are refused, their file system may never answer. A kick descriptor is never
- * read (it is watched edge-triggered), so it has to be an eventfd; for the call descriptor UML uses
- * a socket, which is allowed where `is_socket` is not NULL.
+ * Workers write to the call descriptor and wait for the kick descriptor, so neither should be able
+ * to block them: an eventfd, non-blocking, or (UML's call descriptor; `is_socket` is not NULL) a
+ * unix socket. Files are refused, their file system may never answer. A VMM can still make the
+ * eventfd block again behind our back: virtqueue_signal() says what happens then.
  */
 static int check_signal_fd(int fd, bool *is_socket, struct err *err)
 {
-	struct stat st;
+	bool socket = is_socket && is_unix_socket(fd);
 	int flags = fcntl(fd, F_GETFL);
-	bool socket;
 
-	if (flags < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, errno, "cannot inspect the descriptor");
-	socket = S_ISSOCK(st.st_mode);
-	if ((st.st_mode & S_IFMT) != 0 && !(socket && is_socket))
+	if (flags < 0 || (!socket && !is_eventfd(fd)))
 		return err_set(err, -EINVAL, "the descriptor is not an eventfd");
-	if (is_socket)
-		*is_socket = socket;
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return err_errno(err, errno, "cannot make the descriptor non-blocking");
+	if (is_socket)
+		*is_socket = socket;
 	return 0;
 }
 
@@ -540,7 +556,6 @@ static void clear_setup(struct vhost_user *vu)
 	vu->features = 0;
 	vu->protocol_features = 0;
 	vu->mtu = 0;
-	vu->owned = false;
 	vu->backend_req_fd = -1;
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
 		vu->setup[i] = (struct vhost_ring_setup) { .err_fd = -1 };

@@ -9,7 +9,7 @@
  * feature, and whether it changes something a worker may be looking at. The engine checks the row
  * before the handler runs, and parks the device around those that need it:
  *
- *   park    all rings go to STOPPED, then quiesce(): no worker is inside the device any more
+ *   park    all rings go to PARKED, then quiesce(): no worker is inside the device any more
  *   change  the handler alters memory, addresses, features, descriptors
  *   resume  each ring's state is derived anew from what is set up. A ring that runs again after
  *           having been stopped takes over at its used index and is signalled once, both because
@@ -66,12 +66,11 @@ struct vhost_user {
 	uint64_t features;          /* acknowledged */
 	uint64_t protocol_features; /* acknowledged */
 	uint16_t mtu;               /* NET_SET_MTU, 0: not told */
-	bool owned;
-	int backend_req_fd; /* held open for the peer's sake */
+	int backend_req_fd;         /* held open for the peer's sake */
 	struct guest_memory memory;
 	struct vhost_ring_setup setup[VHOST_RINGS_MAX];
 	struct virtqueue ring[VHOST_RINGS_MAX];
-	/* Called while parked, after features changed. */
+	/* Called while parked: before every resume, and at reset. */
 	void (*negotiated)(struct vhost_user *vu);
 };
 

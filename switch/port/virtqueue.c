@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_atomic.h>
@@ -18,6 +19,7 @@ const char *const virtqueue_fault_text[VIRTQUEUE_N_FAULTS] = {
 	[VIRTQUEUE_FAULT_ADDRESS] = "a guest buffer is empty or lies outside the guest's memory",
 	[VIRTQUEUE_FAULT_DIRECTION] =
 		"a guest buffer is writable where it must be readable, or reverse",
+	[VIRTQUEUE_FAULT_SIGNAL] = "the VMM's call descriptor blocks",
 	[VIRTQUEUE_FAULT_MEMORY] = "the guest's memory vanished (its file was truncated)",
 };
 
@@ -217,10 +219,20 @@ bool virtqueue_wants_signal(struct virtqueue *vq)
 
 bool virtqueue_signal(struct virtqueue *vq)
 {
-	uint64_t one = 1;
 	int fd = __atomic_load_n(&vq->call_fd, __ATOMIC_ACQUIRE);
+	uint64_t one = 1;
+	ssize_t n;
 
-	return fd >= 0 && write(fd, &one, sizeof(one)) == sizeof(one);
+	if (fd < 0)
+		return false;
+	if (vq->call_is_socket)
+		n = send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		n = write(fd, &one, sizeof(one));
+	/* Only a write that blocked is interrupted: see host_quiesce() in control/switch.c. */
+	if (n < 0 && errno == EINTR)
+		virtqueue_break(vq, VIRTQUEUE_FAULT_SIGNAL);
+	return n == sizeof(one);
 }
 
 bool virtqueue_arm(struct virtqueue *vq, uint16_t seen)

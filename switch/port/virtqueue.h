@@ -45,6 +45,7 @@ enum virtqueue_fault {
 	VIRTQUEUE_FAULT_INDIRECT,  /* nested, not negotiated, bad size or place */
 	VIRTQUEUE_FAULT_ADDRESS,   /* buffer outside the guest's memory, or empty */
 	VIRTQUEUE_FAULT_DIRECTION, /* writable where it must be readable, or the reverse */
+	VIRTQUEUE_FAULT_SIGNAL,    /* the VMM made its call descriptor block */
 	VIRTQUEUE_FAULT_MEMORY,    /* the kernel found the guest's memory gone */
 	VIRTQUEUE_N_FAULTS
 };
