@@ -69,9 +69,10 @@ void fdb_free(struct fdb *fdb)
 
 static struct fdb_cache_entry *cache_entry(struct fdb_cache *cache, uint64_t key)
 {
+	/* The top bits of the product depend on all of the key. */
 	uint64_t spread = key * 0x9e3779b97f4a7c15ull;
 
-	return &cache->entry[spread >> 32 & (FDB_CACHE_SIZE - 1)];
+	return &cache->entry[spread >> (64 - FDB_CACHE_BITS)];
 }
 
 /* Returns the key's position and its port, or a negative number. */

@@ -30,7 +30,8 @@ struct fdb;
 struct rte_rcu_qsbr;
 
 #define FDB_PORT_NONE  UINT16_MAX
-#define FDB_CACHE_SIZE 256 /* a power of two */
+#define FDB_CACHE_BITS 8
+#define FDB_CACHE_SIZE (1u << FDB_CACHE_BITS)
 
 /* (VLAN, MAC) as one word; VLAN 0 is the untagged network. */
 static inline uint64_t fdb_key(uint16_t vlan, const struct mac *mac)
