@@ -237,6 +237,29 @@ static void test_memory_attacks(void **state)
 	guests_stop(&guests);
 }
 
+/*
+ * The call eventfd is shared with the VMM, which can make it blocking again and fill it: the
+ * worker's next signal would wait for ever, and with it every port.
+ */
+static void test_blocking_call_descriptor(void **state)
+{
+	struct frontend *f = &guests.f[ATTACKER];
+	const uint64_t full = UINT64_MAX - 1;
+	uint64_t count;
+
+	guests_connect(&guests, ATTACKER, &guest_full);
+	(void)!read(f->queue[FRONT_RX].call, &count, sizeof(count));
+	assert_int_equal(fcntl(f->queue[FRONT_RX].call, F_SETFL, 0), 0);
+	assert_int_equal(write(f->queue[FRONT_RX].call, &full, sizeof(full)), sizeof(full));
+	packet_plain(&out, 1, 2, 1000, 0);
+	guest_send(&guests.f[WITNESS], &out);
+	attack_expect_hangup(&guests, "blocking call descriptor");
+	attack_others_go_on(&guests, "blocking call descriptor", 1);
+	guests_connect(&guests, ATTACKER, &guest_full);
+	guests_cross(&guests, ATTACKER, WITNESS, 1000, 3);
+	guests_stop(&guests);
+}
+
 /* A peer that asks and never listens must not block the switch. */
 static void test_unread_replies(void **state)
 {
@@ -263,6 +286,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bad_frames, start, stop),
 		cmocka_unit_test_setup_teardown(test_message_attacks, start, stop),
 		cmocka_unit_test_setup_teardown(test_memory_attacks, start, stop),
+		cmocka_unit_test_setup_teardown(test_blocking_call_descriptor, start, stop),
 		cmocka_unit_test_setup_teardown(test_unread_replies, start, stop),
 	};
 
