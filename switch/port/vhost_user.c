@@ -50,7 +50,11 @@ static bool map_ring(struct vhost_user *vu, unsigned i)
 
 static bool ring_enabled(const struct vhost_user *vu, unsigned i)
 {
-	return vu->setup[i].enabled || !vhost_user_has(vu, VHOST_F_PROTOCOL_FEATURES);
+	const struct vhost_ring_setup *s = &vu->setup[i];
+
+	/* UML drops the feature and sends SET_VRING_ENABLE all the same: at reset, to have its ring
+	 * left alone before it frees the memory. */
+	return s->enable_told ? s->enabled : !vhost_user_has(vu, VHOST_F_PROTOCOL_FEATURES);
 }
 
 static void resume(struct vhost_user *vu)
@@ -139,8 +143,10 @@ static int set_owner(struct vhost_user *vu, struct vhost_message *m, struct err 
 
 static int reset_owner(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
-	for (unsigned i = 0; i < vu->offer.n_rings; i++)
+	for (unsigned i = 0; i < vu->offer.n_rings; i++) {
 		vu->setup[i].enabled = false;
+		vu->setup[i].enable_told = true;
+	}
 	return 0;
 }
 
@@ -378,10 +384,14 @@ static int set_vring_err(struct vhost_user *vu, struct vhost_message *m, struct 
 static int set_vring_enable(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
 	int ret = check_index(vu, m->payload.state.index, err);
+	struct vhost_ring_setup *s;
 
-	if (ret == 0)
-		vu->setup[m->payload.state.index].enabled = m->payload.state.num != 0;
-	return ret;
+	if (ret < 0)
+		return ret;
+	s = &vu->setup[m->payload.state.index];
+	s->enabled = m->payload.state.num != 0;
+	s->enable_told = true;
+	return 0;
 }
 
 static int net_set_mtu(struct vhost_user *vu, struct vhost_message *m, struct err *err)

@@ -17,8 +17,8 @@
  *
  * VMMs do all of this to running guests: memory hotplug, interrupt masking, reset, migration.
  * Each ring has its own state. A ring is started by its kick descriptor and stopped by
- * GET_VRING_BASE; it is enabled by SET_VRING_ENABLE, or from the start if the peer did not
- * acknowledge VHOST_F_PROTOCOL_FEATURES.
+ * GET_VRING_BASE; it is enabled by SET_VRING_ENABLE or, until that comes, from the start if the
+ * peer did not acknowledge VHOST_F_PROTOCOL_FEATURES.
  *
  * Not every VMM follows the protocol to its end: UML resets a device without GET_VRING_BASE and
  * lets the guest reuse the ring's memory. So a disabled ring is left alone (the specification would
@@ -56,7 +56,8 @@ struct vhost_ring_setup {
 	bool has_addr;
 	bool started;
 	bool enabled;
-	bool running; /* since the last virtqueue_start() */
+	bool enable_told; /* `enabled` is the VMM's word; without one the features decide */
+	bool running;     /* since the last virtqueue_start() */
 	int err_fd;
 };
 

@@ -63,6 +63,10 @@ unsigned virtqueue_available(struct virtqueue *vq)
 {
 	uint16_t n = (uint16_t)(__atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE) - vq->taken);
 
+	/* A driver that is unloaded takes its buffers back, and its index with them; UML's says so
+	 * to the device only afterwards. */
+	if ((uint16_t)-n <= vq->size)
+		return 0;
 	if (n > vq->size) {
 		virtqueue_break(vq, VIRTQUEUE_FAULT_INDEX);
 		return 0;

@@ -158,9 +158,10 @@ static void index_leaps(struct frontend *f)
 	poke(f);
 }
 
+/* By more than a driver that is unloaded can have to take back. */
 static void index_goes_back(struct frontend *f)
 {
-	f->queue[FRONT_TX].avail_idx -= 5;
+	f->queue[FRONT_TX].avail_idx -= f->queue[FRONT_TX].size + 2; /* poke() adds one */
 	poke(f);
 }
 

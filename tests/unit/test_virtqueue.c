@@ -256,7 +256,12 @@ static void test_available(void **state)
 	assert_int_equal(virtqueue_available(&vq), 0);
 	assert_int_equal(virtqueue_fault(&vq), VIRTQUEUE_FAULT_INDEX);
 	set_up(NULL);
-	vq.avail->idx = UINT16_MAX; /* one behind */
+	vq.avail->idx = UINT16_MAX; /* one behind: a driver takes its buffers back */
+	assert_int_equal(virtqueue_available(&vq), 0);
+	vq.avail->idx = (uint16_t)-SIZE;
+	assert_int_equal(virtqueue_available(&vq), 0);
+	assert_int_equal(virtqueue_fault(&vq), VIRTQUEUE_FAULT_NONE);
+	vq.avail->idx = (uint16_t)(-SIZE - 1);
 	assert_int_equal(virtqueue_available(&vq), 0);
 	assert_int_equal(virtqueue_fault(&vq), VIRTQUEUE_FAULT_INDEX);
 }
