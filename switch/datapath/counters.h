@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "switch/datapath/drop.h"
+#include "switch/datapath/frame.h"
 
 struct counters_way {
 	uint64_t packets;
@@ -27,6 +28,13 @@ struct counters {
 	uint64_t wakeups;       /* notifications sent to the peer */
 	uint64_t drop[DROP_N_REASONS];
 } __attribute__((aligned(64)));
+
+static inline void count_frame(struct counters_way *way, const struct frame *f)
+{
+	way->packets++;
+	way->bytes += f->len;
+	way->super_frames += f->offload.gso != GSO_NONE;
+}
 
 static inline void drop(struct counters *c, enum drop_reason reason)
 {

@@ -13,11 +13,10 @@
 
 struct fdb {
 	struct rte_hash *hash; /* key -> port, as a pointer-sized number */
-	uint32_t size;
-	uint32_t generation; /* written under the lock, after every change of an answer */
-	uint64_t n_refused;  /* written under the lock */
-	rte_spinlock_t lock; /* taken by whoever adds, moves or deletes */
-	uint32_t seen_s[];   /* by the hash's position: written by the worker that saw it */
+	uint32_t generation;   /* written under the lock, after every change of an answer */
+	uint64_t n_refused;    /* written under the lock */
+	rte_spinlock_t lock;   /* taken by whoever adds, moves or deletes */
+	uint32_t seen_s[];     /* by the hash's position: written by the worker that saw it */
 };
 
 static struct rte_hash *new_hash(uint32_t size, struct rte_rcu_qsbr *qsbr)
@@ -46,7 +45,6 @@ struct fdb *fdb_new(uint32_t size, struct rte_rcu_qsbr *qsbr, struct err *err)
 	struct fdb *fdb = rte_zmalloc("fdb", sizeof(*fdb) + (size + 1) * sizeof(uint32_t), 64);
 
 	if (fdb) {
-		fdb->size = size;
 		fdb->generation = 1;
 		rte_spinlock_init(&fdb->lock);
 		fdb->hash = new_hash(size, qsbr);

@@ -27,13 +27,6 @@ static enum drop_reason reason_for(int error)
 	}
 }
 
-static void count(struct counters *c, const struct frame *f)
-{
-	c->tx.packets++;
-	c->tx.bytes += f->len;
-	c->tx.super_frames += f->offload.gso != GSO_NONE;
-}
-
 /* The kernel refused the message of frame f, and with it nothing else. */
 static void refuse(struct packet_port *pp, const struct frame *f, int error, struct counters *c)
 {
@@ -51,7 +44,7 @@ static void flush(struct packet_port *pp, struct counters *c)
 		int n = sendmmsg(pp->fd, pp->out_msg + done, pp->n_out - done, MSG_DONTWAIT);
 
 		for (int i = 0; i < n; i++)
-			count(c, pp->out_frame[done++]);
+			count_frame(&c->tx, pp->out_frame[done++]);
 		if (n > 0)
 			continue;
 		if (errno != EINTR)

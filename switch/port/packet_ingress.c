@@ -91,13 +91,6 @@ static enum drop_reason decode_offload(struct frame *f, const struct vnet_hdr *h
 	return offload_decode(hdr, f);
 }
 
-static void count(struct counters *c, const struct frame *f)
-{
-	c->rx.packets++;
-	c->rx.bytes += f->len;
-	c->rx.super_frames += f->offload.gso != GSO_NONE;
-}
-
 /* --- small mode ------------------------------------------------------------------------------ */
 
 static void prepare_slot(struct packet_port *pp, struct frame *burst, unsigned i)
@@ -165,7 +158,7 @@ static unsigned receive_burst(
 			pp->bulk = true;
 			pp->n_small_run = 0;
 		}
-		count(c, &burst[out++]);
+		count_frame(&c->rx, &burst[out++]);
 	}
 	if (got < (int)n || pp->bulk)
 		pp->window = WINDOW_MIN;
@@ -272,7 +265,7 @@ static unsigned receive_landing(struct packet_port *pp, struct frame *f, struct 
 	pp->n_small_run = f->len < BULK_MIN ? pp->n_small_run + 1 : 0;
 	if (pp->n_small_run > SMALL_RUN_MAX)
 		pp->bulk = false;
-	count(c, f);
+	count_frame(&c->rx, f);
 	return 1;
 }
 

@@ -79,13 +79,6 @@ static void flush(struct egress *e)
 	e->published = true;
 }
 
-static void count(struct egress *e, const struct frame *f)
-{
-	e->c->tx.packets++;
-	e->c->tx.bytes += f->len;
-	e->c->tx.super_frames += f->offload.gso != GSO_NONE;
-}
-
 /*
  * Finds buffers for one frame behind those reserved already. OFFLOAD_OK, or the reason why not,
  * with nothing reserved; *again: only the arena was too full, flush and repeat.
@@ -144,7 +137,7 @@ static void send_plain(struct egress *e, const struct frame *f)
 		why = reserve(e, f, &again);
 	}
 	if (likely(why == OFFLOAD_OK))
-		count(e, f);
+		count_frame(&e->c->tx, f);
 	else
 		drop(e->c, why);
 }
@@ -205,7 +198,7 @@ static void settle_landed(struct egress *e, const struct frame *f)
 	e->available = virtqueue_available(e->vq);
 	e->published = true;
 	l->valid = false;
-	count(e, f);
+	count_frame(&e->c->tx, f);
 	e->c->landed++;
 }
 

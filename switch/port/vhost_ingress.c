@@ -110,9 +110,7 @@ static unsigned open_burst(struct vhost_port *vp, struct frame *burst, const uin
 			drop(c, why);
 			continue;
 		}
-		c->rx.packets++;
-		c->rx.bytes += f->len;
-		c->rx.super_frames += f->offload.gso != GSO_NONE;
+		count_frame(&c->rx, f);
 		out++;
 	}
 	return out;
