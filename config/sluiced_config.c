@@ -43,7 +43,7 @@ static const struct setting rows[] = {
 		.max = 1000000, .words = spin_words,
 		.help = "microseconds without work until a worker sleeps; 0 is event-driven, max "
 			"never sleeps" },
-	{ "worker-cpu", SETTING_U32, FIELD(worker_cpu), .unit = "N", .preset = "auto", .min = 0,
+	{ "worker-cpu", SETTING_U32, FIELD(worker_cpus[0]), .unit = "N", .preset = "auto", .min = 0,
 		.max = 1023, .words = cpu_words,
 		.help = "CPU the worker is bound to; auto lets the kernel choose" },
 	{ "fdb-size", SETTING_U32, FIELD(fdb_size), .unit = "N", .preset = "8192", .min = 64,
@@ -262,7 +262,7 @@ int sluiced_config_decode(
 {
 	int ret;
 
-	*config = (struct sluiced_config) { 0 };
+	*config = (struct sluiced_config) { .n_workers = 1 };
 	settings_apply_defaults(&table, 0, config);
 	ret = decode_text(config, text, len, err);
 	if (ret == 0)
@@ -339,7 +339,7 @@ int sluiced_config_load(
 {
 	int ret;
 
-	*config = (struct sluiced_config) { 0 };
+	*config = (struct sluiced_config) { .n_workers = 1 };
 	settings_apply_defaults(&table, 0, config);
 	ret = load_layers(config, path, words, err);
 	if (ret < 0)
@@ -350,7 +350,7 @@ int sluiced_config_load(
 void sluiced_config_free(struct sluiced_config *config)
 {
 	free(config->ports);
-	*config = (struct sluiced_config) { 0 };
+	*config = (struct sluiced_config) { .n_workers = 1 };
 }
 
 void sluiced_config_print_help(FILE *out)

@@ -45,7 +45,7 @@ static void host_quiesce(void *ctx)
 	}
 }
 
-static int host_watch(void *ctx, int fd)
+static int host_watch(void *ctx, const struct port *port, unsigned queue, int fd)
 {
 	struct sluice_switch *sw = ctx;
 
@@ -65,6 +65,11 @@ static void host_wake(void *ctx)
 
 	for (unsigned i = 0; i < sw->n_workers; i++)
 		worker_thread_wake(&sw->worker[i]);
+}
+
+static void host_event(void *ctx, const struct port *port, const char *event, const char *detail)
+{
+	log_limited(LOG_LEVEL_INFO, event, log_str("port", port->name), log_str("detail", detail));
 }
 
 static void on_attention(evutil_socket_t fd, short what, void *arg)
@@ -105,15 +110,17 @@ static struct port *sole_receiver(const struct topology *t, const struct port *f
 /* Makes the ports of sw->port what the workers see. */
 static int publish(struct sluice_switch *sw, struct err *err)
 {
-	struct topology *t = calloc(1, sizeof(*t)), *old;
+	struct topology *t = calloc(1, sizeof(*t) + sw->n_ports * sizeof(t->queues[0])), *old;
 
 	if (!t)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < sw->n_ports; i++) {
 		t->port[i] = sw->port[i];
 		t->by_id[sw->port[i]->id] = sw->port[i];
+		t->queues[i] = (struct rx_queue) { sw->port[i], 0 };
 	}
 	t->n_ports = sw->n_ports;
+	t->rx[0] = (struct rx_list) { sw->n_ports, t->queues };
 	for (unsigned i = 0; i < t->n_ports; i++)
 		t->sole[t->port[i]->id] = sole_receiver(t, t->port[i]);
 	old = __atomic_exchange_n(&sw->topology, t, __ATOMIC_ACQ_REL);
@@ -166,7 +173,7 @@ static int start_worker(struct sluice_switch *sw, struct err *err)
 {
 	const struct worker_settings settings = {
 		.id = 0,
-		.cpu = sw->config->worker_cpu,
+		.cpu = sw->config->worker_cpus[0],
 		.spin_us = sw->config->spin_us,
 		.topology = &sw->topology,
 		.fdb = sw->fdb,
@@ -187,6 +194,8 @@ static struct port *open_port(
 		return packet_open(config, host, err);
 	case PORT_KIND_VHOST_USER:
 		return vhost_net_open(config, host, err);
+	case PORT_KIND_ETHDEV:
+		break;
 	}
 	err_set(err, -EINVAL, "unknown kind of port");
 	return NULL;
@@ -219,6 +228,7 @@ int switch_start(struct sluice_switch *sw, const struct sluiced_config *config,
 		.watch = host_watch,
 		.unwatch = host_unwatch,
 		.wake = host_wake,
+		.event = host_event,
 		.attention_fd = -1,
 		.ctx = sw,
 	};

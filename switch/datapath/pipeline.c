@@ -42,16 +42,19 @@ static void decide(struct pipeline *pl, struct fdb *fdb, const struct topology *
 }
 
 void pipeline_run(struct pipeline *pl, struct fdb *fdb, const struct topology *t,
-	struct port *ingress, struct frame *burst, unsigned n, unsigned worker, uint32_t now_s)
+	const struct rx_queue *ingress, struct frame *burst, unsigned n, unsigned worker,
+	uint32_t now_s)
 {
+	struct port *from = ingress->port;
+
 	for (unsigned i = 0; i < n; i++)
-		decide(pl, fdb, t, ingress, &burst[i], &ingress->counters[worker], now_s);
+		decide(pl, fdb, t, from, &burst[i], &from->counters[worker], now_s);
 	for (unsigned i = 0; i < pl->n_active; i++) {
 		uint16_t id = pl->active[i];
 		struct port *egress = t->by_id[id];
 
-		egress->ops->transmit(
-			egress, pl->list[id], pl->n_list[id], &egress->counters[worker]);
+		egress->ops->transmit(egress, ingress->queue, pl->list[id], pl->n_list[id],
+			&egress->counters[worker]);
 		pl->n_list[id] = 0;
 	}
 	pl->n_active = 0;

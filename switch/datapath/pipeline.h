@@ -20,4 +20,5 @@ struct pipeline {
 
 /* Decides for n (<= BURST_MAX) frames that came from `ingress`, and transmits them. */
 void pipeline_run(struct pipeline *pl, struct fdb *fdb, const struct topology *t,
-	struct port *ingress, struct frame *burst, unsigned n, unsigned worker, uint32_t now_s);
+	const struct rx_queue *ingress, struct frame *burst, unsigned n, unsigned worker,
+	uint32_t now_s);

@@ -2,14 +2,29 @@
 #pragma once
 
 /*
- * Which ports there are, as the workers see it: an immutable snapshot. The control thread makes a
- * new one for every change, publishes it with one store and frees the old one after a grace period
- * (QSBR), so that ports come and go while traffic flows.
+ * Which ports there are and which worker polls which of their queues, as the workers see it: an
+ * immutable snapshot. The control thread makes a new one for every change, publishes it with one
+ * store and frees the old one after a grace period (QSBR), so that ports come and go while traffic
+ * flows.
+ *
+ * A queue that moves to another worker is in no list for one grace period: its old worker has then
+ * transmitted all it took, so nothing is overtaken.
  */
 
 #include <stdint.h>
 
 #include "switch/port/port.h"
+
+struct rx_queue {
+	struct port *port;
+	unsigned queue;
+};
+
+/* What one worker polls. */
+struct rx_list {
+	unsigned n;
+	struct rx_queue *queue; /* into the topology's `queues` */
+};
 
 struct topology {
 	unsigned n_ports;
@@ -20,4 +35,6 @@ struct topology {
 	 * in: frames of that port may be received straight into it.
 	 */
 	struct port *sole[PORT_MAX];
+	struct rx_list rx[WORKER_MAX];
+	struct rx_queue queues[]; /* all of them, in the order of their workers */
 };

@@ -11,31 +11,38 @@ uint32_t worker_now_s(const struct worker *w)
 	return (uint32_t)(rte_rdtsc() / w->hz);
 }
 
-/* One round over all ports. Returns the frames that came in. */
-static unsigned poll_ports(struct worker *w, const struct topology *t, uint32_t now_s)
+/* One round over all its queues. Returns the frames that came in. */
+static unsigned poll_queues(struct worker *w, const struct topology *t, uint32_t now_s)
 {
+	const struct rx_list *rx = &t->rx[w->id];
 	unsigned total = 0;
 
-	for (unsigned i = 0; i < t->n_ports; i++) {
-		struct port *p = t->port[i];
+	for (const struct rx_queue *q = rx->queue; q < rx->queue + rx->n; q++) {
+		struct port *p = q->port;
 		struct counters *c = &p->counters[w->id];
-		unsigned n = p->ops->receive(p, w->burst, BURST_MAX, t->sole[p->id], c);
+		unsigned n = p->ops->receive(p, q->queue, w->burst, BURST_MAX, t->sole[p->id], c);
 
 		if (n > 0)
-			pipeline_run(&w->pipeline, w->fdb, t, p, w->burst, n, w->id, now_s);
-		p->ops->release(p, c);
+			pipeline_run(&w->pipeline, w->fdb, t, q, w->burst, n, w->id, now_s);
+		p->ops->release(p, q->queue, c);
 		total += n;
 	}
 	return total;
 }
 
-static bool arm_all(const struct topology *t)
+static bool arm_all(const struct rx_list *rx)
 {
 	bool work = false;
 
-	for (unsigned i = 0; i < t->n_ports; i++)
-		work |= t->port[i]->ops->arm(t->port[i]);
+	for (const struct rx_queue *q = rx->queue; q < rx->queue + rx->n; q++)
+		work |= q->port->ops->arm(q->port, q->queue);
 	return work;
+}
+
+static void disarm_all(const struct rx_list *rx)
+{
+	for (const struct rx_queue *q = rx->queue; q < rx->queue + rx->n; q++)
+		q->port->ops->disarm(q->port, q->queue);
 }
 
 /* A snapshot is good until the next quiescent point; going offline is one. */
@@ -44,7 +51,7 @@ static void go_to_sleep(struct worker *w)
 	const struct topology *t = __atomic_load_n(w->topology, __ATOMIC_ACQUIRE);
 	uint64_t before = rte_rdtsc();
 
-	if (!arm_all(t) && !__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
+	if (!arm_all(&t->rx[w->id]) && !__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 		rte_rcu_qsbr_thread_offline(w->qsbr, w->id);
 		w->sleep(w->ctx);
 		rte_rcu_qsbr_thread_online(w->qsbr, w->id);
@@ -52,8 +59,7 @@ static void go_to_sleep(struct worker *w)
 		w->stats.sleep_cycles += rte_rdtsc() - before;
 	}
 	t = __atomic_load_n(w->topology, __ATOMIC_ACQUIRE);
-	for (unsigned i = 0; i < t->n_ports; i++)
-		t->port[i]->ops->disarm(t->port[i]);
+	disarm_all(&t->rx[w->id]);
 }
 
 void worker_run(struct worker *w)
@@ -65,7 +71,7 @@ void worker_run(struct worker *w)
 	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 		const struct topology *t = __atomic_load_n(w->topology, __ATOMIC_ACQUIRE);
 		uint64_t now = rte_rdtsc();
-		unsigned n = poll_ports(w, t, (uint32_t)(now / w->hz));
+		unsigned n = poll_queues(w, t, (uint32_t)(now / w->hz));
 
 		w->stats.loops++;
 		w->stats.frames += n;

@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * The loop that moves frames. It polls the ports it owns, runs each burst to completion, and when
+ * The loop that moves frames. It polls the queues it owns, runs each burst to completion, and when
  * nothing has come for `spin` it goes to sleep:
  *
- *   arm every port    from here on its peer signals
+ *   arm every queue   from here on its peer signals
  *   look again        arm() reports what came in before the peer knew; then there is no sleep
  *   sleep             until any watched descriptor has an edge, outside of the grace-period scheme
  *   disarm            and poll again
  *
- * No wake-up is lost: each port makes its wish visible before it looks (a full fence on a ring, a
+ * No wake-up is lost: each queue makes its wish visible before it looks (a full fence on a ring, a
  * system call on a socket), and the peer makes its work visible before it looks at the wish.
  *
  * Thread-safety: the loop owns everything but `topology`, `stop` (control writes) and the

@@ -6,17 +6,33 @@
  * look away, and a way to be woken up by them. Ports know nothing else about their surroundings.
  */
 
+#include <limits.h>
+
 #include <event2/event.h>
+
+struct port;
+
+#define QUEUE_ANY UINT_MAX
 
 struct port_host {
 	struct event_base *base; /* of the control thread */
 	/* Returns when no worker is inside any port any more that entered before the call. */
 	void (*quiesce)(void *ctx);
-	/* Adds or removes a descriptor whose readiness ends a worker's sleep (edge-triggered). */
-	int (*watch)(void *ctx, int fd);
+	/*
+	 * Has the worker that owns this queue of the port, now or later, end its sleep whenever the
+	 * descriptor becomes readable (edge-triggered). QUEUE_ANY: every worker. Unwatch before
+	 * closing it.
+	 */
+	int (*watch)(void *ctx, const struct port *port, unsigned queue, int fd);
 	void (*unwatch)(void *ctx, int fd);
 	/* Ends the workers' sleep, so that they look at every ring again. */
 	void (*wake)(void *ctx);
+	/*
+	 * Something happened to a port that its users want to know: logged, and sent to those who
+	 * follow `sluicectl events`. `event` is a stable name ("guest-connected"), `detail` a
+	 * phrase for people, or NULL.
+	 */
+	void (*event)(void *ctx, const struct port *port, const char *event, const char *detail);
 	/* An eventfd: a worker that writes to it makes the control thread call every port's
 	 * service(). */
 	int attention_fd;

@@ -236,7 +236,7 @@ static int set_up(struct packet_port *pp, struct err *err)
 		if (ret < 0)
 			return ret;
 	}
-	ret = pp->host->watch(pp->host->ctx, pp->fd);
+	ret = pp->host->watch(pp->host->ctx, &pp->port, 0, pp->fd);
 	return ret < 0 ? err_errno(err, -ret, "cannot wait for the packet socket") : 0;
 }
 
@@ -251,6 +251,7 @@ struct port *packet_open(
 	}
 	memset(pp, 0, sizeof(*pp));
 	pp->port.ops = &packet_ops;
+	pp->port.n_queues = 1;
 	snprintf(pp->port.name, sizeof(pp->port.name), "%s", config->name);
 	pp->config = *config;
 	pp->host = host;

@@ -53,7 +53,7 @@ static void flush(struct packet_port *pp, struct counters *c)
 	pp->n_out = 0;
 }
 
-static void queue(struct packet_port *pp, const struct frame *f, struct counters *c)
+static void enqueue(struct packet_port *pp, const struct frame *f, struct counters *c)
 {
 	unsigned i = pp->n_out++;
 	struct iovec *iov = pp->out_iov[i];
@@ -76,7 +76,7 @@ static void send_adapted(struct packet_port *pp, const struct frame *f, struct c
 	unsigned n = 0;
 
 	if (why == DROP_TUNNEL_GSO && offload_fits_unsliced(f, pp->caps)) {
-		queue(pp, f, c);
+		enqueue(pp, f, c);
 		return;
 	}
 	if (why != OFFLOAD_OK) {
@@ -86,21 +86,22 @@ static void send_adapted(struct packet_port *pp, const struct frame *f, struct c
 	flush(pp, c); /* scratch may be queued from; n_out and n go together from here */
 	while (segment_next(&s, &pp->scratch[n])) {
 		pp->scratch[n].ingress = f->ingress;
-		queue(pp, &pp->scratch[n], c);
+		enqueue(pp, &pp->scratch[n], c);
 		n = (n + 1) % BURST_MAX;
 	}
 	flush(pp, c);
 	c->segmented += f->offload.gso != GSO_NONE;
 }
 
-void packet_transmit(struct port *p, struct frame **frames, unsigned n, struct counters *c)
+void packet_transmit(
+	struct port *p, unsigned queue, struct frame **frames, unsigned n, struct counters *c)
 {
 	struct packet_port *pp = packet_port(p);
 
 	rte_spinlock_lock(&pp->egress_lock);
 	for (unsigned i = 0; i < n; i++) {
 		if (likely(offload_fits(frames[i], pp->caps)))
-			queue(pp, frames[i], c);
+			enqueue(pp, frames[i], c);
 		else
 			send_adapted(pp, frames[i], c);
 	}

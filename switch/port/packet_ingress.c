@@ -269,8 +269,8 @@ static unsigned receive_landing(struct packet_port *pp, struct frame *f, struct 
 	return 1;
 }
 
-unsigned packet_receive(
-	struct port *p, struct frame *burst, unsigned n, struct port *sole, struct counters *c)
+unsigned packet_receive(struct port *p, unsigned queue, struct frame *burst, unsigned n,
+	struct port *sole, struct counters *c)
 {
 	struct packet_port *pp = packet_port(p);
 	enum landing_state state = LANDING_SMALL;
@@ -280,11 +280,11 @@ unsigned packet_receive(
 	if (sole && sole->ops->landing) {
 		if (pp->bulk && pp->vlan_seen)
 			tagged = peek_tagged(pp);
-		state = sole->ops->landing(sole, PACKET_HEAD + (tagged ? VLAN_TAG_LEN : 0),
-			pp->bulk ? &landing : NULL);
+		state = sole->ops->landing(sole, queue, pp->port.n_queues,
+			PACKET_HEAD + (tagged ? VLAN_TAG_LEN : 0), pp->bulk ? &landing : NULL);
 	}
-	pp->blocked = state == LANDING_FULL;
-	if (pp->blocked)
+	pp->blocked_by = state == LANDING_FULL ? sole : NULL;
+	if (pp->blocked_by)
 		return 0;
 	if (state == LANDING_OK)
 		return receive_landing(pp, burst, sole, &landing, tagged, c);
@@ -292,21 +292,28 @@ unsigned packet_receive(
 }
 
 /* The next receive() reuses the buffers; nothing is handed back. */
-void packet_release(struct port *p, struct counters *c)
+void packet_release(struct port *p, unsigned queue, struct counters *c)
 {
 }
 
 /* --- sleeping -------------------------------------------------------------------------------- */
 
-bool packet_arm(struct port *p)
+bool packet_arm(struct port *p, unsigned queue)
 {
 	struct packet_port *pp = packet_port(p);
+	struct port *sole = pp->blocked_by;
 	struct pollfd pfd = { .fd = pp->fd, .events = POLLIN };
 
 	/* The socket is always armed. While the guest is full what is in it is no work for us. */
-	return !pp->blocked && poll(&pfd, 1, 0) > 0 && pfd.revents & POLLIN;
+	if (sole)
+		return sole->ops->landing_arm(sole, queue);
+	return poll(&pfd, 1, 0) > 0 && pfd.revents & POLLIN;
 }
 
-void packet_disarm(struct port *p)
+void packet_disarm(struct port *p, unsigned queue)
 {
+	struct port *sole = packet_port(p)->blocked_by;
+
+	if (sole)
+		sole->ops->landing_disarm(sole, queue);
 }

@@ -42,11 +42,11 @@ struct packet_port {
 	/* the worker that owns the ingress */
 	const struct frame *prepared; /* the burst that `msg` points into */
 	bool bulk;
-	bool blocked;         /* the sole guest has no room; frames stay in the socket */
-	bool vlan_seen;       /* lengths and tags are peeked at before a landing */
-	unsigned window;      /* frames to ask for in small mode */
-	unsigned n_small_run; /* small frames in a row, in bulk mode */
-	uint8_t *buffers;     /* BURST_MAX of PACKET_BUFFER bytes */
+	struct port *blocked_by; /* the sole guest has no room; frames stay in the socket */
+	bool vlan_seen;          /* lengths and tags are peeked at before a landing */
+	unsigned window;         /* frames to ask for in small mode */
+	unsigned n_small_run;    /* small frames in a row, in bulk mode */
+	uint8_t *buffers;        /* BURST_MAX of PACKET_BUFFER bytes */
 	struct packet_slot slot[BURST_MAX];
 	struct mmsghdr msg[BURST_MAX];
 
@@ -67,11 +67,12 @@ static inline struct packet_port *packet_port(struct port *p)
 }
 
 /* port_ops of the ingress */
-unsigned packet_receive(
-	struct port *p, struct frame *burst, unsigned n, struct port *sole, struct counters *c);
-void packet_release(struct port *p, struct counters *c);
-bool packet_arm(struct port *p);
-void packet_disarm(struct port *p);
+unsigned packet_receive(struct port *p, unsigned queue, struct frame *burst, unsigned n,
+	struct port *sole, struct counters *c);
+void packet_release(struct port *p, unsigned queue, struct counters *c);
+bool packet_arm(struct port *p, unsigned queue);
+void packet_disarm(struct port *p, unsigned queue);
 
 /* port_ops of the egress */
-void packet_transmit(struct port *p, struct frame **frames, unsigned n, struct counters *c);
+void packet_transmit(
+	struct port *p, unsigned queue, struct frame **frames, unsigned n, struct counters *c);

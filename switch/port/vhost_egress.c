@@ -212,7 +212,8 @@ static void send_frame(struct egress *e, const struct frame *f)
 		send_adapted(e, f);
 }
 
-void vhost_egress_transmit(struct port *p, struct frame **frames, unsigned n, struct counters *c)
+void vhost_egress_transmit(
+	struct port *p, unsigned queue, struct frame **frames, unsigned n, struct counters *c)
 {
 	struct vhost_port *vp = vhost_port(p);
 	struct egress e = { .vp = vp, .vq = &vp->vu.ring[RING_EGRESS], .c = c };

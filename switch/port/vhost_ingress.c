@@ -116,8 +116,8 @@ static unsigned open_burst(struct vhost_port *vp, struct frame *burst, const uin
 	return out;
 }
 
-unsigned vhost_ingress_receive(
-	struct port *p, struct frame *burst, unsigned n, struct port *sole, struct counters *c)
+unsigned vhost_ingress_receive(struct port *p, unsigned queue, struct frame *burst, unsigned n,
+	struct port *sole, struct counters *c)
 {
 	struct vhost_port *vp = vhost_port(p);
 	struct virtqueue *vq = &vp->vu.ring[RING_INGRESS];
@@ -147,7 +147,7 @@ unsigned vhost_ingress_receive(
 	return open_burst(vp, burst, total, n, c);
 }
 
-void vhost_ingress_release(struct port *p, struct counters *c)
+void vhost_ingress_release(struct port *p, unsigned queue, struct counters *c)
 {
 	struct vhost_port *vp = vhost_port(p);
 	struct virtqueue *vq = &vp->vu.ring[RING_INGRESS];

@@ -95,7 +95,25 @@ static bool roomy(struct vhost_port *vp, struct virtqueue *vq, unsigned availabl
 	return len * available >= (uint64_t)vp->hdr_len + FRAME_LEN_MAX;
 }
 
-enum landing_state vhost_egress_landing(struct port *p, uint32_t skip, struct landing *out)
+bool vhost_egress_landing_arm(struct port *p, unsigned queue)
+{
+	struct vhost_port *vp = vhost_port(p);
+	struct virtqueue *vq = &vp->vu.ring[RING_EGRESS];
+
+	/* A ring that stops is no reason to wait any longer. */
+	return !virtqueue_usable(vq) || virtqueue_arm(vq, vp->refill_seen);
+}
+
+void vhost_egress_landing_disarm(struct port *p, unsigned queue)
+{
+	struct virtqueue *vq = &vhost_port(p)->vu.ring[RING_EGRESS];
+
+	if (virtqueue_usable(vq))
+		virtqueue_disarm(vq);
+}
+
+enum landing_state vhost_egress_landing(
+	struct port *p, unsigned queue, unsigned n_queues, uint32_t skip, struct landing *out)
 {
 	const unsigned wanted = EGRESS_CSUM | EGRESS_TSO4 | EGRESS_TSO6;
 	struct vhost_port *vp = vhost_port(p);
@@ -104,7 +122,6 @@ enum landing_state vhost_egress_landing(struct port *p, uint32_t skip, struct la
 	unsigned available;
 
 	rte_spinlock_lock(&vp->egress_lock);
-	vp->refill_wanted = false;
 	if (!virtqueue_usable(vq))
 		goto out;
 	available = vhost_landing_look(vp, vq);
@@ -113,7 +130,6 @@ enum landing_state vhost_egress_landing(struct port *p, uint32_t skip, struct la
 		offer_landing(vp, skip, out);
 		state = LANDING_OK;
 	} else if (available <= vp->refill_level && !roomy(vp, vq, available)) {
-		vp->refill_wanted = true;
 		vp->refill_seen = (uint16_t)(vq->taken + available);
 		state = LANDING_FULL;
 	}

@@ -108,7 +108,6 @@ static void on_negotiated(struct vhost_user *vu)
 			      : sizeof(struct vnet_hdr);
 	vp->caps = caps & EGRESS_CSUM ? caps : 0;
 	vp->landing.valid = false;
-	vp->refill_wanted = false;
 	vp->refill_level = 0;
 	vp->refill_known = false;
 	vp->n_held = 0;
@@ -148,27 +147,21 @@ static void nudge_uml(struct vhost_port *vp)
 	vp->quiet = false;
 }
 
-static bool net_arm(struct port *p)
+static bool net_arm(struct port *p, unsigned queue)
 {
 	struct vhost_port *vp = vhost_port(p);
-	struct virtqueue *in = &vp->vu.ring[RING_INGRESS], *out = &vp->vu.ring[RING_EGRESS];
-	bool work = false;
+	struct virtqueue *in = &vp->vu.ring[RING_INGRESS];
 
 	nudge_uml(vp);
-	if (virtqueue_usable(in))
-		work = virtqueue_arm(in, in->taken);
-	if (vp->refill_wanted && virtqueue_usable(out))
-		work |= virtqueue_arm(out, vp->refill_seen);
-	return work;
+	return virtqueue_usable(in) && virtqueue_arm(in, in->taken);
 }
 
-static void net_disarm(struct port *p)
+static void net_disarm(struct port *p, unsigned queue)
 {
-	struct vhost_port *vp = vhost_port(p);
+	struct virtqueue *in = &vhost_port(p)->vu.ring[RING_INGRESS];
 
-	for (unsigned i = 0; i < 2; i++)
-		if (virtqueue_usable(&vp->vu.ring[i]))
-			virtqueue_disarm(&vp->vu.ring[i]);
+	if (virtqueue_usable(in))
+		virtqueue_disarm(in);
 }
 
 /* --- control --------------------------------------------------------------------------------- */
@@ -305,6 +298,8 @@ static const struct port_ops vhost_net_ops = {
 	.release = vhost_ingress_release,
 	.transmit = vhost_egress_transmit,
 	.landing = vhost_egress_landing,
+	.landing_arm = vhost_egress_landing_arm,
+	.landing_disarm = vhost_egress_landing_disarm,
 	.memory_gone = net_memory_gone,
 	.arm = net_arm,
 	.disarm = net_disarm,
@@ -328,7 +323,8 @@ struct port *vhost_net_open(
 	snprintf(vp->port.name, sizeof(vp->port.name), "%s", config->name);
 	vp->config = *config;
 	rte_spinlock_init(&vp->egress_lock);
-	vhost_user_init(&vp->vu, host, &offer, on_negotiated);
+	vp->port.n_queues = 1;
+	vhost_user_init(&vp->vu, host, &vp->port, &offer, on_negotiated);
 	if (vhost_server_open(&vp->server, &vp->vu, vp->port.name, config->socket, err) < 0) {
 		free(vp);
 		return NULL;

@@ -58,8 +58,7 @@ struct vhost_port {
 
 	/* whoever holds egress_lock */
 	rte_spinlock_t egress_lock __attribute__((aligned(64)));
-	bool refill_wanted; /* somebody waits for buffers; `refill_seen`: the index then */
-	uint16_t refill_seen;
+	uint16_t refill_seen;  /* the guest's index when somebody began to wait for buffers */
 	bool refill_known;     /* the next two are of this ring's life */
 	uint16_t refill_end;   /* the guest's index when we last looked, */
 	uint16_t refill_taken; /* and ours */
@@ -79,13 +78,17 @@ static inline struct vhost_port *vhost_port(struct port *p)
 void vhost_net_raise(struct vhost_port *vp);
 
 /* port_ops of the ingress */
-unsigned vhost_ingress_receive(
-	struct port *p, struct frame *burst, unsigned n, struct port *sole, struct counters *c);
-void vhost_ingress_release(struct port *p, struct counters *c);
+unsigned vhost_ingress_receive(struct port *p, unsigned queue, struct frame *burst, unsigned n,
+	struct port *sole, struct counters *c);
+void vhost_ingress_release(struct port *p, unsigned queue, struct counters *c);
 
 /* port_ops of the egress */
-void vhost_egress_transmit(struct port *p, struct frame **frames, unsigned n, struct counters *c);
+void vhost_egress_transmit(
+	struct port *p, unsigned queue, struct frame **frames, unsigned n, struct counters *c);
 
 /* Number of chains the guest offers; also learns when it adds some. Under egress_lock. */
 unsigned vhost_landing_look(struct vhost_port *vp, struct virtqueue *vq);
-enum landing_state vhost_egress_landing(struct port *p, uint32_t skip, struct landing *out);
+enum landing_state vhost_egress_landing(
+	struct port *p, unsigned queue, unsigned n_queues, uint32_t skip, struct landing *out);
+bool vhost_egress_landing_arm(struct port *p, unsigned queue);
+void vhost_egress_landing_disarm(struct port *p, unsigned queue);

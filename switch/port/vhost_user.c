@@ -335,7 +335,8 @@ static int set_vring_kick(struct vhost_user *vu, struct vhost_message *m, struct
 	if (ret < 0)
 		return ret;
 	drop_kick(vu, i);
-	ret = vu->host->watch(vu->host->ctx, fd);
+	/* A guest's receive ring is waited for by whoever wants to send to it. */
+	ret = vu->host->watch(vu->host->ctx, vu->port, i & 1 ? i / 2 : QUEUE_ANY, fd);
 	if (ret < 0)
 		return err_set(err, ret, "kick descriptor of ring %u cannot be waited for", i);
 	vu->ring[i].kick_fd = steal_fd(&fd);
@@ -571,10 +572,12 @@ static void clear_setup(struct vhost_user *vu)
 		vu->setup[i] = (struct vhost_ring_setup) { .err_fd = -1 };
 }
 
-void vhost_user_init(struct vhost_user *vu, const struct port_host *host,
+void vhost_user_init(struct vhost_user *vu, const struct port_host *host, const struct port *port,
 	const struct vhost_offer *offer, void (*negotiated)(struct vhost_user *vu))
 {
-	*vu = (struct vhost_user) { .host = host, .offer = *offer, .negotiated = negotiated };
+	*vu = (struct vhost_user) {
+		.host = host, .port = port, .offer = *offer, .negotiated = negotiated
+	};
 	clear_setup(vu);
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
 		virtqueue_init(&vu->ring[i]);

@@ -63,6 +63,7 @@ struct vhost_ring_setup {
 
 struct vhost_user {
 	const struct port_host *host;
+	const struct port *port; /* whom the host is told to wake; nothing of it is used here */
 	struct vhost_offer offer;
 	uint64_t features;          /* acknowledged */
 	uint64_t protocol_features; /* acknowledged */
@@ -76,7 +77,7 @@ struct vhost_user {
 };
 
 /* `negotiated` may be NULL. Nothing is set up, every ring is stopped. */
-void vhost_user_init(struct vhost_user *vu, const struct port_host *host,
+void vhost_user_init(struct vhost_user *vu, const struct port_host *host, const struct port *port,
 	const struct vhost_offer *offer, void (*negotiated)(struct vhost_user *vu));
 
 /*

@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	assert(config.control_socket[0] == '/');
 	assert(config.spin_us <= 1000000 || config.spin_us == SPIN_FOREVER);
-	assert(config.worker_cpu >= -1 && config.worker_cpu <= 1023);
+	assert(config.worker_cpus[0] >= -1 && config.worker_cpus[0] <= 1023);
 	assert(config.fdb_size >= 64 && config.fdb_size <= 1048576);
 	assert(config.n_ports <= N_PORTS_MAX);
 	for (size_t i = 0; i < config.n_ports; i++)

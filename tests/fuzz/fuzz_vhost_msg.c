@@ -49,7 +49,7 @@ static void quiesce(void *ctx)
 			virtqueue_state(&vu.ring[i]) < VIRTQUEUE_DISABLED);
 }
 
-static int watch(void *ctx, int fd)
+static int watch(void *ctx, const struct port *port, unsigned queue, int fd)
 {
 	n_watched++;
 	return 0;
@@ -184,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int before = lowest_free(), pair[2];
 
 	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
-	vhost_user_init(&vu, &host, &offer, NULL);
+	vhost_user_init(&vu, &host, NULL, &offer, NULL);
 	play(data, size, pair);
 	vhost_user_reset(&vu);
 	close(pair[0]);

@@ -31,10 +31,10 @@
 #define DONE       UINT32_MAX
 
 struct datagram_header {
-	uint32_t burst; /* DONE: the sender is done */
-	uint32_t index; /* within the burst */
+	uint32_t burst;      /* DONE: the sender is done */
+	uint32_t index;      /* within the burst */
 	uint32_t n_segments; /* of the burst */
-	uint32_t len; /* of this datagram */
+	uint32_t len;        /* of this datagram */
 };
 
 static unsigned char buffer[BUFFER_MAX], expected[BUFFER_MAX];
@@ -50,7 +50,7 @@ static void write_datagram(unsigned char *at, const struct datagram_header *head
 
 struct receipt {
 	unsigned long long datagrams, corrupt, wrong_size;
-	uint32_t burst; /* being collected */
+	uint32_t burst;  /* being collected */
 	uint32_t n_seen; /* of it */
 };
 

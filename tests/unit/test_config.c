@@ -78,7 +78,7 @@ static void check_defaults(const struct sluiced_config *config)
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_int_equal(config->log_format, LOG_FORMAT_TEXT);
 	assert_int_equal(config->spin_us, 50);
-	assert_int_equal(config->worker_cpu, -1);
+	assert_int_equal(config->worker_cpus[0], -1);
 	assert_int_equal(config->fdb_size, 8192);
 	assert_int_equal(config->fdb_ageing_s, 300);
 	assert_int_equal(config->n_ports, 0);
@@ -141,7 +141,7 @@ static void test_good_file(void **state)
 	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(config.log_format, LOG_FORMAT_JSON);
 	assert_true(config.spin_us == SPIN_FOREVER);
-	assert_int_equal(config.worker_cpu, 1);
+	assert_int_equal(config.worker_cpus[0], 1);
 	assert_int_equal(config.fdb_size, 64);
 	assert_int_equal(config.fdb_ageing_s, 1000000);
 	assert_int_equal(config.n_ports, 5);
@@ -190,13 +190,13 @@ static void test_precedence(void **state)
 	setenv("SLUICE_LOG_LEVEL", "", 1); /* empty counts as unset */
 	assert_int_equal(sluiced_config_load(&config, "good.json", NULL, &err), 0);
 	assert_int_equal(config.spin_us, 5);
-	assert_int_equal(config.worker_cpu, 3);
+	assert_int_equal(config.worker_cpus[0], 3);
 	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
 	sluiced_config_free(&config);
 
 	assert_int_equal(sluiced_config_load(&config, "good.json", words, &err), 0);
 	assert_int_equal(config.spin_us, 7);
-	assert_int_equal(config.worker_cpu, -1);
+	assert_int_equal(config.worker_cpus[0], -1);
 	sluiced_config_free(&config);
 	clear_environment();
 }

@@ -26,13 +26,14 @@ struct fake_port {
 struct fixture {
 	struct rte_rcu_qsbr *qsbr;
 	struct fdb *fdb;
-	struct topology topology;
 	struct pipeline pipeline;
 	struct fake_port port[N_PORTS];
 	struct frame burst[BURST_MAX];
+	struct topology topology;
 };
 
-static void fake_transmit(struct port *p, struct frame **frames, unsigned n, struct counters *c)
+static void fake_transmit(
+	struct port *p, unsigned queue, struct frame **frames, unsigned n, struct counters *c)
 {
 	struct fake_port *fp = (struct fake_port *)p;
 
@@ -91,9 +92,11 @@ static void make(struct fixture *f, unsigned i, uint8_t from, uint8_t to, uint16
 
 static void run(struct fixture *f, unsigned ingress, unsigned n)
 {
+	const struct rx_queue from = { &f->port[ingress].port, 0 };
+
 	for (unsigned i = 0; i < N_PORTS; i++)
 		f->port[i].n_got = 0;
-	pipeline_run(&f->pipeline, f->fdb, &f->topology, &f->port[ingress].port, f->burst, n, 0, 1);
+	pipeline_run(&f->pipeline, f->fdb, &f->topology, &from, f->burst, n, 0, 1);
 }
 
 static void one(struct fixture *f, unsigned ingress, uint8_t from, uint8_t to, uint16_t vlan)

@@ -46,7 +46,7 @@ static void quiesce(void *ctx)
 		running_while_quiescing |= virtqueue_state(&vu.ring[i]) >= VIRTQUEUE_DISABLED;
 }
 
-static int watch(void *ctx, int fd)
+static int watch(void *ctx, const struct port *port, unsigned queue, int fd)
 {
 	n_watched++;
 	return 0;
@@ -84,7 +84,7 @@ static int set_up(void **state)
 	n_quiesced = n_woken = n_watched = 0;
 	running_while_quiescing = false;
 	err.text[0] = '\0';
-	vhost_user_init(&vu, &host, &offer, NULL);
+	vhost_user_init(&vu, &host, NULL, &offer, NULL);
 	return 0;
 }
 
