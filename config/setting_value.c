@@ -4,117 +4,17 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/setting_allowed.h"
+#include "config/setting_int.h"
+#include "config/setting_list.h"
 #include "lib/mac.h"
-
-#define ALLOWED_MAX 256
 
 static void *field_of(const struct setting *row, void *target)
 {
 	return (char *)target + row->offset;
-}
-
-static void store_int(const struct setting *row, int64_t value, void *target)
-{
-	void *field = field_of(row, target);
-
-	if (row->size == sizeof(uint16_t)) {
-		uint16_t narrow = (uint16_t)value;
-
-		memcpy(field, &narrow, sizeof(narrow));
-	} else {
-		uint32_t wide = (uint32_t)value;
-
-		assert(row->size == sizeof(wide));
-		memcpy(field, &wide, sizeof(wide));
-	}
-}
-
-static void append(char *text, size_t size, const char *more)
-{
-	size_t len = strlen(text);
-
-	if (len + 1 < size)
-		strncat(text, more, size - len - 1);
-}
-
-/* "a", "b" or "c" */
-static void append_words(const struct setting_word *word, char *text, size_t size)
-{
-	for (; word->name != NULL; word++) {
-		append(text, size, "\"");
-		append(text, size, word->name);
-		append(text, size, "\"");
-		if (word[1].name != NULL)
-			append(text, size, word[2].name != NULL ? ", " : " or ");
-	}
-}
-
-static void append_range(const struct setting *row, char *text, size_t size)
-{
-	char range[32];
-
-	snprintf(range, sizeof(range), "%" PRIu32 " to %" PRIu32, row->min, row->max);
-	append(text, size, range);
-	if (row->words != NULL) {
-		append(text, size, " or ");
-		append_words(row->words, text, size);
-	}
-}
-
-char *setting_allowed(const struct setting *row, char *text, size_t size)
-{
-	size_t len_max = row->size - 1;
-
-	text[0] = '\0';
-	switch (row->type) {
-	case SETTING_STRING:
-		snprintf(text, size, "printable text of 1 to %zu bytes", len_max);
-		break;
-	case SETTING_NAME:
-		snprintf(text, size, "1 to %zu letters, digits, '.', '_' or '-'", len_max);
-		break;
-	case SETTING_PATH:
-		snprintf(text, size, "an absolute path of at most %zu bytes", len_max);
-		break;
-	case SETTING_BOOL:
-		append(text, size, "true or false");
-		break;
-	case SETTING_U32:
-		append_range(row, text, size);
-		break;
-	case SETTING_ENUM:
-		append_words(row->words, text, size);
-		break;
-	case SETTING_MAC:
-		append(text, size, "a unicast MAC address such as \"02:00:00:00:00:01\"");
-		break;
-	case SETTING_ARRAY:
-		append(text, size, "an array of objects");
-		break;
-	}
-	return text;
-}
-
-/* `given` is what was there instead, as it should be quoted. */
-static int not_allowed(const struct setting *row, const char *given, struct err *err)
-{
-	char allowed[ALLOWED_MAX];
-
-	return err_set(err, -EINVAL, "%s is not allowed (must be %s%s)", given,
-		row->type == SETTING_U32 ? "a number from " : "",
-		setting_allowed(row, allowed, sizeof(allowed)));
-}
-
-static int text_not_allowed(const struct setting *row, const char *text, struct err *err)
-{
-	char quoted[64];
-
-	snprintf(quoted, sizeof(quoted), strlen(text) < 50 ? "\"%s\"" : "\"%.50s...\"", text);
-	return not_allowed(row, quoted, err);
 }
 
 static bool is_name(const char *text)
@@ -126,22 +26,36 @@ static bool is_name(const char *text)
 	return true;
 }
 
+/* Text in a file is UTF-8 by the nature of JSON; what comes from elsewhere must be as well, so that
+ * it can be written to one. */
+static bool is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string != NULL;
+}
+
 static bool is_printable(const char *text)
 {
-	for (; *text != '\0'; text++) {
-		if (iscntrl((unsigned char)*text))
+	for (const char *c = text; *c != '\0'; c++) {
+		if (iscntrl((unsigned char)*c))
 			return false;
 	}
-	return true;
+	return is_utf8(text);
 }
 
 static int set_string(const struct setting *row, const char *text, void *target, struct err *err)
 {
-	if (text[0] == '\0' || strlen(text) >= row->size || !is_printable(text) ||
+	char *field = field_of(row, target);
+	size_t len = strlen(text);
+
+	if (len == 0 || len >= row->size || !is_printable(text) ||
 		(row->type == SETTING_NAME && !is_name(text)) ||
 		(row->type == SETTING_PATH && text[0] != '/'))
-		return text_not_allowed(row, text, err);
-	memcpy(field_of(row, target), text, strlen(text) + 1);
+		return setting_refuse_text(row, text, err);
+	memcpy(field, text, len);
+	memset(field + len, 0, row->size - len);
 	return 0;
 }
 
@@ -150,7 +64,7 @@ static int set_mac(const struct setting *row, const char *text, void *target, st
 	struct mac mac;
 
 	if (mac_parse(text, &mac) < 0)
-		return text_not_allowed(row, text, err);
+		return setting_refuse_text(row, text, err);
 	if (mac_is_multicast(&mac) || mac_is_zero(&mac))
 		return err_set(err, -EINVAL, "\"%s\" is %s (must be a unicast address)", text,
 			mac_is_zero(&mac) ? "zero" : "multicast");
@@ -160,24 +74,20 @@ static int set_mac(const struct setting *row, const char *text, void *target, st
 
 static int set_int(const struct setting *row, int64_t value, void *target, struct err *err)
 {
-	char allowed[ALLOWED_MAX];
-
 	if (value < row->min || value > row->max)
-		return err_set(err, -ERANGE, "%" PRId64 " is out of range (%s)", value,
-			setting_allowed(row, allowed, sizeof(allowed)));
-	store_int(row, value, target);
+		return setting_refuse_number(row, value, err);
+	setting_int_store(field_of(row, target), row->size, value);
 	return 0;
 }
 
 static int set_word(const struct setting *row, const char *text, void *target, struct err *err)
 {
-	for (const struct setting_word *w = row->words; w != NULL && w->name != NULL; w++) {
-		if (strcmp(w->name, text) == 0) {
-			store_int(row, w->value, target);
-			return 0;
-		}
-	}
-	return text_not_allowed(row, text, err);
+	const struct setting_word *word = setting_int_find(row, text);
+
+	if (word == NULL)
+		return setting_refuse_text(row, text, err);
+	setting_int_store(field_of(row, target), row->size, word->value);
+	return 0;
 }
 
 static int set_bool(const struct setting *row, bool value, void *target)
@@ -200,25 +110,20 @@ static int set_wordlike(const struct setting *row, const char *text, void *targe
 	case SETTING_U32:
 	case SETTING_ENUM:
 		return set_word(row, text, target, err);
+	case SETTING_LIST:
+	case SETTING_SET:
+		return setting_list_set_text(row, text, target, err);
 	case SETTING_BOOL:
 	case SETTING_ARRAY:
 		break;
 	}
-	return text_not_allowed(row, text, err);
+	return setting_refuse_text(row, text, err);
 }
 
 int setting_set_json(const struct setting *row, const json_t *value, void *target, struct err *err)
 {
-	static const char *const article[] = {
-		[JSON_OBJECT] = "an object",
-		[JSON_ARRAY] = "an array",
-		[JSON_INTEGER] = "a number",
-		[JSON_REAL] = "a fraction",
-		[JSON_TRUE] = "true",
-		[JSON_FALSE] = "false",
-		[JSON_NULL] = "null",
-	};
-
+	if (row->type == SETTING_LIST || row->type == SETTING_SET)
+		return setting_list_set_json(row, value, target, err);
 	if (json_is_string(value))
 		return set_wordlike(row, json_string_value(value), target, err);
 	if (json_is_integer(value) && row->type == SETTING_U32)
@@ -227,7 +132,12 @@ int setting_set_json(const struct setting *row, const json_t *value, void *targe
 		return set_bool(row, json_is_true(value), target);
 	if (json_is_array(value) && row->type == SETTING_ARRAY)
 		return 0;
-	return not_allowed(row, article[json_typeof(value)], err);
+	return setting_refuse_json(row, value, err);
+}
+
+static bool is_number(const char *text)
+{
+	return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
 }
 
 int setting_set_text(const struct setting *row, const char *text, void *target, struct err *err)
@@ -236,13 +146,97 @@ int setting_set_text(const struct setting *row, const char *text, void *target, 
 		return set_bool(row, true, target);
 	if (row->type == SETTING_BOOL && strcmp(text, "false") == 0)
 		return set_bool(row, false, target);
-	if (row->type == SETTING_U32 && text[0] != '\0' &&
-		text[strspn(text, "0123456789")] == '\0') {
+	if (row->type == SETTING_U32 && is_number(text)) {
 		errno = 0;
 		long long value = strtoll(text, NULL, 10);
 
 		return errno == 0 ? set_int(row, value, target, err)
-				  : text_not_allowed(row, text, err);
+				  : setting_refuse_text(row, text, err);
 	}
 	return set_wordlike(row, text, target, err);
+}
+
+static json_t *get_int(const struct setting *row, const void *field)
+{
+	uint32_t value = setting_int_load(field, row->size);
+	const char *word = setting_int_word(row, value);
+
+	return word != NULL ? json_string(word) : json_integer(value);
+}
+
+static json_t *get_mac(const void *field)
+{
+	char text[MAC_TEXT_MAX];
+	struct mac mac;
+
+	memcpy(&mac, field, sizeof(mac));
+	return json_string(mac_format(&mac, text));
+}
+
+json_t *setting_get_json(const struct setting *row, const void *target)
+{
+	const char *field = (const char *)target + row->offset;
+
+	switch (row->type) {
+	case SETTING_STRING:
+	case SETTING_NAME:
+	case SETTING_PATH:
+		return json_string(field);
+	case SETTING_BOOL:
+		return json_boolean(*(const bool *)field);
+	case SETTING_U32:
+	case SETTING_ENUM:
+		return get_int(row, field);
+	case SETTING_MAC:
+		return get_mac(field);
+	case SETTING_LIST:
+	case SETTING_SET:
+		return setting_list_get_json(row, target);
+	case SETTING_ARRAY:
+		break;
+	}
+	assert(false);
+	return NULL;
+}
+
+static bool has_count(const struct setting *row)
+{
+	return row->type == SETTING_LIST || row->type == SETTING_SET;
+}
+
+bool setting_is_zero(const struct setting *row, const void *target)
+{
+	const char *field = (const char *)target + row->offset;
+
+	if (has_count(row))
+		return ((const char *)target)[row->n_offset] == 0;
+	for (size_t i = 0; i < row->size; i++) {
+		if (field[i] != 0)
+			return false;
+	}
+	return true;
+}
+
+void setting_reset(const struct setting *row, void *target)
+{
+	int ret = 0;
+
+	memset(field_of(row, target), 0, row->size);
+	if (has_count(row))
+		((char *)target)[row->n_offset] = 0;
+	if (row->preset != NULL)
+		ret = setting_set_text(row, row->preset, target, NULL);
+	assert(ret == 0);
+	(void)ret;
+}
+
+json_t *setting_text_to_json(const struct setting *row, const char *text)
+{
+	if (row->type == SETTING_BOOL && strcmp(text, "true") == 0)
+		return json_true();
+	if (row->type == SETTING_BOOL && strcmp(text, "false") == 0)
+		return json_false();
+	if (row->type == SETTING_U32 && is_number(text) && strlen(text) < 19)
+		return json_integer(strtoll(text, NULL, 10));
+	return json_string(text);
 }

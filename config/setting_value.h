@@ -24,6 +24,8 @@ enum setting_type {
 	SETTING_U32,    /* an integer field of 2 or 4 bytes: min to max, or one of the words */
 	SETTING_ENUM,   /* an integer field of 4 bytes: one of the words */
 	SETTING_MAC,    /* struct mac: unicast, not zero */
+	SETTING_LIST,   /* integers of 1, 2 or 4 bytes, in order; see setting_list.h */
+	SETTING_SET,    /* uint64_t[], a bit for each number; see setting_list.h */
 	SETTING_ARRAY,  /* file only; checked to be an array, decoded by whoever owns the table */
 };
 
@@ -37,21 +39,45 @@ struct setting {
 	const char *name; /* kebab-case */
 	enum setting_type type;
 	size_t offset, size; /* of the field in the target struct; see SETTING_FIELD() */
+	size_t item_size;    /* SETTING_LIST: of one integer */
+	size_t n_offset;     /* LIST, SET: of a byte: how many integers; whether there is a set */
 	const char *preset;  /* the default, as text; NULL: the field is left zero ("none") */
 	const char *help;    /* one phrase, lower case, no full stop */
 	const char *unit;    /* what --help calls the value: "N", "FILE" … */
-	uint32_t min, max;   /* SETTING_U32 */
+	uint32_t min, max;   /* U32, LIST, SET */
 	const struct setting_word *words;
 	unsigned groups; /* bits of the groups (port kinds, say) it belongs to; 0: all of them */
 	bool required;
+	bool as_text; /* SETTING_LIST: written to JSON as text, not as an array */
 };
 
 #define SETTING_FIELD(type, member)                                                                \
 	.offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
 
-/* Both store into `target` on success only. -EINVAL or -ERANGE otherwise. */
+/* SETTING_LIST: `count` is a member of one byte. */
+#define SETTING_LIST_FIELD(type, member, count)                                                    \
+	SETTING_FIELD(type, member), .item_size = sizeof(((type *)NULL)->member[0]),               \
+				     .n_offset = offsetof(type, count)
+
+/* SETTING_SET: `given` is a bool. */
+#define SETTING_SET_FIELD(type, member, given)                                                     \
+	SETTING_FIELD(type, member), .n_offset = offsetof(type, given)
+
+/* Both store into `target` on success only, and then all bytes of the field. -EINVAL or -ERANGE
+ * otherwise. */
 int setting_set_json(const struct setting *row, const json_t *value, void *target, struct err *err);
 int setting_set_text(const struct setting *row, const char *text, void *target, struct err *err);
 
-/* Writes what the row accepts into text[size]: `0 to 1000000 or "max"`. Returns text. */
-char *setting_allowed(const struct setting *row, char *text, size_t size);
+/* The field's value as setting_set_json() takes it: a new reference, NULL when memory is short.
+ * Not for SETTING_ARRAY. */
+json_t *setting_get_json(const struct setting *row, const void *target);
+
+/* Whether the field holds nothing, as when it was never set. */
+bool setting_is_zero(const struct setting *row, const void *target);
+
+/* Makes the field what it is when nobody sets it: the preset, or zero. */
+void setting_reset(const struct setting *row, void *target);
+
+/* `text` as the JSON value that the row takes, if it takes one; a new reference, NULL if it is not
+ * UTF-8. Not checked any further: the row judges it. */
+json_t *setting_text_to_json(const struct setting *row, const char *text);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/setting_allowed.h"
+
 #define ENV_NAME_MAX 64
 #define LIST_MAX     256
 #define KEY_MAX      40 /* longer keys are not worth a guess at what was meant */
@@ -115,14 +117,27 @@ static int check_required(const struct settings *table, const char *at, unsigned
 	return 0;
 }
 
-int settings_from_json(const struct settings *table, const json_t *object, const char *at,
-	unsigned group, const char *group_name, void *target, uint64_t *given, struct err *err)
+static int set_member(const struct settings *table, const char *key, const json_t *value,
+	bool change, void *target, struct err *err)
 {
-	uint64_t seen = 0;
+	const struct setting *row = settings_find(table, key);
+
+	if (!change || !json_is_null(value) || row->required)
+		return setting_set_json(row, value, target, err);
+	if (row->type != SETTING_ARRAY)
+		setting_reset(row, target);
+	return 0;
+}
+
+static int take_members(const struct settings *table, const json_t *object, const char *at,
+	unsigned group, const char *group_name, bool change, void *target, uint64_t *given,
+	struct err *err)
+{
 	const char *key;
 	json_t *value;
 
 	assert(table->n_rows <= 64);
+	*given = 0;
 	json_object_foreach ((json_t *)object, key, value) {
 		const struct setting *row = settings_find(table, key);
 		int ret;
@@ -131,27 +146,59 @@ int settings_from_json(const struct settings *table, const json_t *object, const
 			return unknown_key(table, at, key, group, err);
 		if (!in_group(row, group))
 			return foreign_key(table, at, key, group, group_name, err);
-		ret = setting_set_json(row, value, target, err);
+		ret = set_member(table, key, value, change, target, err);
 		if (ret < 0)
 			return err_wrap(err, ret, "%s%s", at, key);
-		seen |= UINT64_C(1) << (row - table->rows);
+		*given |= UINT64_C(1) << (row - table->rows);
 	}
+	return 0;
+}
+
+int settings_from_json(const struct settings *table, const json_t *object, const char *at,
+	unsigned group, const char *group_name, void *target, uint64_t *given, struct err *err)
+{
+	uint64_t seen;
+	int ret = take_members(table, object, at, group, group_name, false, target, &seen, err);
+
 	if (given != NULL)
 		*given = seen;
-	return check_required(table, at, group, seen, err);
+	return ret < 0 ? ret : check_required(table, at, group, seen, err);
+}
+
+int settings_change_json(const struct settings *table, const json_t *object, const char *at,
+	unsigned group, const char *group_name, void *target, uint64_t *given, struct err *err)
+{
+	uint64_t seen;
+	int ret = take_members(table, object, at, group, group_name, true, target, &seen, err);
+
+	if (given != NULL)
+		*given = seen;
+	return ret;
+}
+
+json_t *settings_to_json(const struct settings *table, unsigned group, const void *target)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < table->n_rows; i++) {
+		const struct setting *row = &table->rows[i];
+
+		if (row->type == SETTING_ARRAY || !in_group(row, group) ||
+			(row->preset == NULL && !row->required && setting_is_zero(row, target)))
+			continue;
+		if (json_object_set_new(object, row->name, setting_get_json(row, target)) < 0) {
+			json_decref(object);
+			return NULL;
+		}
+	}
+	return object;
 }
 
 void settings_apply_defaults(const struct settings *table, unsigned group, void *target)
 {
 	for (size_t i = 0; i < table->n_rows; i++) {
-		const struct setting *row = &table->rows[i];
-		int ret;
-
-		if (row->preset == NULL || !in_group(row, group))
-			continue;
-		ret = setting_set_text(row, row->preset, target, NULL);
-		assert(ret == 0);
-		(void)ret;
+		if (table->rows[i].preset != NULL && in_group(&table->rows[i], group))
+			setting_reset(&table->rows[i], target);
 	}
 }
 

@@ -42,6 +42,21 @@ void settings_apply_defaults(const struct settings *table, unsigned group, void 
 int settings_from_json(const struct settings *table, const json_t *object, const char *at,
 	unsigned group, const char *group_name, void *target, uint64_t *given, struct err *err);
 
+/*
+ * As settings_from_json(), for an object that names only what is to be different: none of its keys
+ * is required, and null makes a setting what it is by default. On failure *target may be changed
+ * in part.
+ */
+int settings_change_json(const struct settings *table, const json_t *object, const char *at,
+	unsigned group, const char *group_name, void *target, uint64_t *given, struct err *err);
+
+/*
+ * The other way round: every setting of `group` as an object that settings_from_json() makes the
+ * same of. Left out are optional ones without a default that are not set, and SETTING_ARRAYs. A
+ * new reference, NULL when memory is short.
+ */
+json_t *settings_to_json(const struct settings *table, unsigned group, const void *target);
+
 /* Environment variables that are set and not empty: prefix, upper case, '_' for '-'. */
 int settings_from_env(const struct settings *table, void *target, struct err *err);
 

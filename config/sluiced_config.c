@@ -43,143 +43,72 @@ static const struct setting rows[] = {
 		.max = 1000000, .words = spin_words,
 		.help = "microseconds without work until a worker sleeps; 0 is event-driven, max "
 			"never sleeps" },
-	{ "worker-cpu", SETTING_U32, FIELD(worker_cpus[0]), .unit = "N", .preset = "auto", .min = 0,
-		.max = 1023, .words = cpu_words,
-		.help = "CPU the worker is bound to; auto lets the kernel choose" },
+	{ "worker-cpus", SETTING_LIST,
+		SETTING_LIST_FIELD(struct sluiced_config, worker_cpus, n_workers),
+		.unit = "N,N-N,...", .preset = "auto", .min = 0, .max = 1023, .words = cpu_words,
+		.as_text = true,
+		.help = "one worker for each entry: the CPU it is bound to; auto lets the kernel "
+			"choose" },
 	{ "fdb-size", SETTING_U32, FIELD(fdb_size), .unit = "N", .preset = "8192", .min = 64,
 		.max = 1048576, .help = "addresses the forwarding table can hold" },
 	{ "fdb-ageing", SETTING_U32, FIELD(fdb_ageing_s), .unit = "SECONDS", .preset = "300",
 		.min = 10, .max = 1000000,
 		.help = "seconds without traffic until a learned address is forgotten" },
+	{ "forward-reserved", SETTING_BOOL, FIELD(forward_reserved), .preset = "false",
+		.help = "forward frames to 01:80:c2:00:00:00 to 0f, which bridges keep to "
+			"themselves: "
+			"LLDP, LACP, STP" },
+	{ "telemetry", SETTING_BOOL, FIELD(telemetry), .preset = "false",
+		.help = "serve DPDK's telemetry socket" },
+	{ "fdb-static", SETTING_ARRAY,
+		.help = "addresses that are always behind the same port, at most 4096" },
 	{ "ports", SETTING_ARRAY, .help = "the switch's ports, at most 256" },
 };
 
 static const struct settings table = SETTINGS(rows, "SLUICE_");
 
-#undef FIELD
-#define FIELD(member) SETTING_FIELD(struct port_config, member)
-#define PACKET        (1U << PORT_KIND_PACKET)
-#define VHOST_USER    (1U << PORT_KIND_VHOST_USER)
-
-static const struct setting_word kinds[] = {
-	{ "packet", PORT_KIND_PACKET },
-	{ "vhost-user", PORT_KIND_VHOST_USER },
-	{ NULL },
+static const struct setting fdb_rows[] = {
+	{ "mac", SETTING_MAC, SETTING_FIELD(struct fdb_static_config, mac), .unit = "MAC",
+		.required = true, .help = "the address" },
+	{ "port", SETTING_NAME, SETTING_FIELD(struct fdb_static_config, port), .unit = "NAME",
+		.required = true, .help = "the port it is behind" },
+	{ "vlan", SETTING_U32, SETTING_FIELD(struct fdb_static_config, vlan), .unit = "N", .min = 1,
+		.max = VLAN_ID_MAX, .help = "the VLAN it is in" },
 };
 
-static const struct setting port_rows[] = {
-	{ "name", SETTING_NAME, FIELD(name), .unit = "NAME", .required = true,
-		.help = "what the port is called" },
-	{ "kind", SETTING_ENUM, FIELD(kind), .unit = "KIND", .words = kinds, .required = true,
-		.help = "what is behind it: a netdev or a virtual machine" },
-	{ "interface", SETTING_STRING, FIELD(interface), .unit = "NAME", .groups = PACKET,
-		.required = true, .help = "packet: the netdev" },
-	{ "socket", SETTING_PATH, FIELD(socket), .unit = "PATH", .groups = VHOST_USER,
-		.required = true, .help = "vhost-user: socket on which the VMM is awaited" },
-	{ "promiscuous", SETTING_BOOL, FIELD(promiscuous), .groups = PACKET, .preset = "false",
-		.help = "packet: have the interface accept frames to any address, while sluiced "
-			"runs; "
-			"for a physical interface and guests with addresses of their own" },
-	{ "mac", SETTING_MAC, FIELD(mac), .unit = "MAC", .groups = VHOST_USER,
-		.help = "vhost-user: address told to the guest" },
-	{ "mtu", SETTING_U32, FIELD(mtu), .unit = "N", .groups = VHOST_USER, .min = 68,
-		.max = 65535, .help = "vhost-user: MTU told to the guest" },
-	{ "csum", SETTING_BOOL, FIELD(offload_csum), .groups = VHOST_USER, .preset = "true",
-		.help = "vhost-user: offer checksum offload, both directions" },
-	{ "tso", SETTING_BOOL, FIELD(offload_tso), .groups = VHOST_USER, .preset = "true",
-		.help = "vhost-user: offer TCP segmentation offload, both directions; needs csum" },
-	{ "uso", SETTING_BOOL, FIELD(offload_uso), .groups = PACKET | VHOST_USER, .preset = "true",
-		.help = "vhost-user: offer UDP segmentation offload, both directions; needs csum. "
-			"packet: leave UDP super-frames to the kernel, if it can (Linux 6.2)" },
-	{ "mergeable", SETTING_BOOL, FIELD(mergeable), .groups = VHOST_USER, .preset = "true",
-		.help = "vhost-user: offer mergeable receive buffers" },
-	{ "indirect", SETTING_BOOL, FIELD(indirect), .groups = VHOST_USER, .preset = "true",
-		.help = "vhost-user: offer indirect descriptors" },
-	{ "event-idx", SETTING_BOOL, FIELD(event_idx), .groups = VHOST_USER, .preset = "true",
-		.help = "vhost-user: offer notification by event index" },
-};
+static const struct settings fdb_table = SETTINGS(fdb_rows, NULL);
 
-static const struct settings port_table = SETTINGS(port_rows, NULL);
-
-static bool was_given(uint64_t given, const char *name)
+/* A zeroed array for the entries of `array`, with one to spare: NULL is for no memory. */
+static void *alloc_entries(
+	const json_t *array, const char *key, size_t n_max, size_t size, struct err *err)
 {
-	return given >> (settings_find(&port_table, name) - port_rows) & 1;
-}
+	size_t n = json_array_size(array);
+	void *entries;
 
-/* TSO and USO leave a checksum to whoever takes the frame: without csum the defaults follow it, an
- * explicit true is a contradiction. */
-static int settle_offloads(
-	struct port_config *port, const char *at, uint64_t given, struct err *err)
-{
-	struct {
-		const char *name;
-		bool *value;
-	} const followers[] = { { "tso", &port->offload_tso }, { "uso", &port->offload_uso } };
-
-	for (size_t i = 0; i < 2 && !port->offload_csum; i++) {
-		if (*followers[i].value && was_given(given, followers[i].name))
-			return err_set(err, -EINVAL, "%s%s: true needs csum, which is false", at,
-				followers[i].name);
-		*followers[i].value = false;
+	if (n > n_max) {
+		err_set(err, -EINVAL, "%s: has %zu entries (at most %zu)", key, n, n_max);
+		return NULL;
 	}
-	return 0;
-}
-
-/* The kind comes first: it says which other keys there may be. */
-static int decode_kind(
-	const json_t *object, const char *at, struct port_config *port, struct err *err)
-{
-	const struct setting *row = settings_find(&port_table, "kind");
-	const json_t *value = json_object_get(object, row->name);
-	char allowed[64];
-	int ret;
-
-	if (value == NULL)
-		return err_set(err, -EINVAL, "%skind: missing (must be %s)", at,
-			setting_allowed(row, allowed, sizeof(allowed)));
-	ret = setting_set_json(row, value, port, err);
-	return ret < 0 ? err_wrap(err, ret, "%skind", at) : 0;
-}
-
-static int decode_port(
-	const json_t *object, size_t index, struct port_config *port, struct err *err)
-{
-	static const char *const groups[] = {
-		[PORT_KIND_PACKET] = "kind \"packet\"",
-		[PORT_KIND_VHOST_USER] = "kind \"vhost-user\"",
-	};
-	uint64_t given = 0;
-	char at[24];
-	int ret;
-
-	snprintf(at, sizeof(at), "ports[%zu].", index);
-	if (!json_is_object(object))
-		return err_set(err, -EINVAL, "ports[%zu]: must be an object ({ ... })", index);
-	ret = decode_kind(object, at, port, err);
-	if (ret < 0)
-		return ret;
-	settings_apply_defaults(&port_table, 1U << port->kind, port);
-	ret = settings_from_json(
-		&port_table, object, at, 1U << port->kind, groups[port->kind], port, &given, err);
-	if (ret < 0)
-		return ret;
-	return port->kind == PORT_KIND_VHOST_USER ? settle_offloads(port, at, given, err) : 0;
+	entries = calloc(n + 1, size);
+	if (entries == NULL)
+		err_errno(err, ENOMEM, "%s", key);
+	return entries;
 }
 
 static int decode_ports(const json_t *array, struct sluiced_config *config, struct err *err)
 {
-	size_t n = json_array_size(array);
+	const json_t *entry;
+	size_t i;
 
-	if (n > N_PORTS_MAX)
-		return err_set(err, -EINVAL, "ports: has %zu entries (at most %d)", n, N_PORTS_MAX);
-	if (n == 0)
-		return 0;
-	config->ports = calloc(n, sizeof(*config->ports));
+	config->ports = alloc_entries(array, "ports", N_PORTS_MAX, sizeof(*config->ports), err);
 	if (config->ports == NULL)
-		return err_errno(err, ENOMEM, "ports");
-	for (size_t i = 0; i < n; i++) {
-		int ret = decode_port(json_array_get(array, i), i, &config->ports[i], err);
+		return -EINVAL;
+	json_array_foreach (array, i, entry) {
+		char at[40];
+		int ret;
 
+		snprintf(at, sizeof(at), "ports[%zu].", i);
+		ret = port_config_decode(&config->ports[i], entry, at, err);
 		if (ret < 0)
 			return ret;
 		config->n_ports++;
@@ -187,44 +116,28 @@ static int decode_ports(const json_t *array, struct sluiced_config *config, stru
 	return 0;
 }
 
-/* Whether two ports claim the same thing. Fields that do not belong to a kind are empty. */
-static int check_pair(
-	const struct sluiced_config *config, size_t first, size_t second, struct err *err)
+static int decode_fdb_static(const json_t *array, struct sluiced_config *config, struct err *err)
 {
-	const struct port_config *a = &config->ports[first];
-	const struct port_config *b = &config->ports[second];
-	struct {
-		const char *key, *of_a, *of_b;
-	} const claims[] = {
-		{ "name", a->name, b->name },
-		{ "interface", a->interface, b->interface },
-		{ "socket", a->socket, b->socket },
-	};
+	const json_t *entry;
+	size_t i;
 
-	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
-		if (claims[i].of_a[0] != '\0' && strcmp(claims[i].of_a, claims[i].of_b) == 0)
-			return err_set(err, -EINVAL,
-				"ports[%zu].%s: \"%s\" is taken by ports[%zu] (must be unique)",
-				second, claims[i].key, claims[i].of_b, first);
-	}
-	return 0;
-}
+	config->fdb_static = alloc_entries(
+		array, "fdb-static", FDB_STATIC_MAX, sizeof(*config->fdb_static), err);
+	if (config->fdb_static == NULL)
+		return -EINVAL;
+	json_array_foreach (array, i, entry) {
+		char at[40];
+		int ret;
 
-static int check_claims(const struct sluiced_config *config, struct err *err)
-{
-	for (size_t second = 0; second < config->n_ports; second++) {
-		const char *socket = config->ports[second].socket;
-
-		if (strcmp(socket, config->control_socket) == 0)
-			return err_set(err, -EINVAL,
-				"ports[%zu].socket: \"%s\" is the control socket (must be unique)",
-				second, socket);
-		for (size_t first = 0; first < second; first++) {
-			int ret = check_pair(config, first, second, err);
-
-			if (ret < 0)
-				return ret;
-		}
+		snprintf(at, sizeof(at), "fdb-static[%zu].", i);
+		if (!json_is_object(entry))
+			return err_set(
+				err, -EINVAL, "fdb-static[%zu]: must be an object ({ ... })", i);
+		ret = settings_from_json(
+			&fdb_table, entry, at, 0, "", &config->fdb_static[i], NULL, err);
+		if (ret < 0)
+			return ret;
+		config->n_fdb_static++;
 	}
 	return 0;
 }
@@ -238,7 +151,8 @@ static int decode_root(struct sluiced_config *config, const json_t *root, struct
 	ret = settings_from_json(&table, root, "", 0, "", config, NULL, err);
 	if (ret < 0)
 		return ret;
-	return decode_ports(json_object_get(root, "ports"), config, err);
+	ret = decode_ports(json_object_get(root, "ports"), config, err);
+	return ret < 0 ? ret : decode_fdb_static(json_object_get(root, "fdb-static"), config, err);
 }
 
 /* Leaves what was decoded in *config also on failure. */
@@ -262,11 +176,11 @@ int sluiced_config_decode(
 {
 	int ret;
 
-	*config = (struct sluiced_config) { .n_workers = 1 };
+	*config = (struct sluiced_config) { 0 };
 	settings_apply_defaults(&table, 0, config);
 	ret = decode_text(config, text, len, err);
 	if (ret == 0)
-		ret = check_claims(config, err);
+		ret = sluiced_config_check(config, err);
 	if (ret < 0)
 		sluiced_config_free(config);
 	return ret;
@@ -330,7 +244,7 @@ static int load_layers(
 		ret = settings_from_args(&table, words, config, err);
 	if (ret < 0)
 		return ret;
-	ret = check_claims(config, err);
+	ret = sluiced_config_check(config, err);
 	return ret < 0 ? err_wrap(err, ret, "%s", path != NULL ? path : "settings") : 0;
 }
 
@@ -339,7 +253,7 @@ int sluiced_config_load(
 {
 	int ret;
 
-	*config = (struct sluiced_config) { .n_workers = 1 };
+	*config = (struct sluiced_config) { 0 };
 	settings_apply_defaults(&table, 0, config);
 	ret = load_layers(config, path, words, err);
 	if (ret < 0)
@@ -347,10 +261,37 @@ int sluiced_config_load(
 	return ret;
 }
 
+/* Takes `entry` over; false if it is NULL or memory is short. */
+static bool append(json_t *array, json_t *entry)
+{
+	return json_array_append_new(array, entry) == 0;
+}
+
+json_t *sluiced_config_encode(const struct sluiced_config *config)
+{
+	json_t *root = settings_to_json(&table, 0, config);
+	json_t *fdb_static = json_array();
+	json_t *ports = json_array();
+	bool ok = root != NULL;
+
+	for (size_t i = 0; i < config->n_fdb_static; i++)
+		ok &= append(fdb_static, settings_to_json(&fdb_table, 0, &config->fdb_static[i]));
+	for (size_t i = 0; i < config->n_ports; i++)
+		ok &= append(ports, port_config_encode(&config->ports[i]));
+	ok &= json_object_set_new(root, "fdb-static", fdb_static) == 0;
+	ok &= json_object_set_new(root, "ports", ports) == 0;
+	if (!ok) {
+		json_decref(root);
+		root = NULL;
+	}
+	return root;
+}
+
 void sluiced_config_free(struct sluiced_config *config)
 {
 	free(config->ports);
-	*config = (struct sluiced_config) { .n_workers = 1 };
+	free(config->fdb_static);
+	*config = (struct sluiced_config) { 0 };
 }
 
 void sluiced_config_print_help(FILE *out)
@@ -360,5 +301,7 @@ void sluiced_config_print_help(FILE *out)
 		out);
 	settings_print_help(&table, "--", out);
 	fputs("\nKeys of an entry of \"ports\":\n", out);
-	settings_print_help(&port_table, "", out);
+	port_config_print_help(out);
+	fputs("\nKeys of an entry of \"fdb-static\":\n", out);
+	settings_print_help(&fdb_table, "", out);
 }

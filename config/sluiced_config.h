@@ -7,64 +7,19 @@
  * the file, the command line, the environment and --help are all made from them.
  */
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
+#include "config/port_config.h"
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/mac.h"
 
-#define PORT_NAME_MAX   32  /* with NUL */
-#define SOCKET_PATH_MAX 108 /* sun_path */
-#define DEVARGS_MAX     512
-#define N_PORTS_MAX     256
-#define QUEUES_MAX      16 /* of one port */
-#define WORKERS_MAX     16
-#define FDB_STATIC_MAX  4096
-#define VLAN_N          4096
-
-enum port_kind { PORT_KIND_PACKET, PORT_KIND_VHOST_USER, PORT_KIND_ETHDEV };
-
-/* VLAN ids, one bit each. */
-struct vlan_set {
-	uint64_t word[VLAN_N / 64];
-};
-
-static inline bool vlan_set_has(const struct vlan_set *set, unsigned vlan)
-{
-	return set->word[vlan / 64] >> vlan % 64 & 1;
-}
-
-/* Compared byte by byte to find what a new configuration changes: zero all of it first. */
-
-struct port_config {
-	char name[PORT_NAME_MAX];
-	enum port_kind kind;
-	char interface[16];           /* packet: the netdev */
-	bool promiscuous;             /* packet: frames to any address */
-	char socket[SOCKET_PATH_MAX]; /* vhost-user: where we listen, or the VMM does */
-	bool client;                  /* vhost-user: connect to the VMM's socket */
-	char devargs[DEVARGS_MAX];    /* ethdev: DPDK's name of the device and its arguments */
-	uint16_t queues;              /* vhost-user: queue pairs offered; others: opened */
-	struct mac mac;               /* vhost-user: told to the guest; zero: none */
-	uint16_t mtu;                 /* vhost-user: told to the guest; ethdev: set; 0: none */
-	bool offload_csum;            /* vhost-user: offer checksum offload, both directions */
-	bool offload_tso;             /* vhost-user: offer TSO4/6 and ECN, both directions */
-	bool offload_uso; /* UDP segmentation offload: offer it, or leave it to the kernel */
-	bool mergeable;   /* vhost-user: offer mergeable receive buffers */
-	bool indirect;    /* vhost-user: offer indirect descriptors */
-	bool event_idx;   /* vhost-user: offer EVENT_IDX notification */
-
-	/* The rest is the switch's, and can change while the port runs. */
-	uint16_t vlan;          /* untagged frames belong to it; 0: none */
-	bool has_trunks;        /* tagged frames cross, if their VLAN is in `trunks` */
-	struct vlan_set trunks; /* neither vlan nor trunks: all frames cross as they are */
-	uint32_t mac_limit;     /* addresses that may be learned here; 0: no limit of its own */
-	uint8_t n_workers;      /* 0: the switch chooses */
-	uint8_t workers[WORKERS_MAX]; /* queue i belongs to workers[i % n_workers] */
-};
+#define N_PORTS_MAX    256
+#define FDB_STATIC_MAX 4096
 
 /* spin_us of a worker that never sleeps ("max" in the file). */
 #define SPIN_FOREVER UINT32_MAX
@@ -109,6 +64,17 @@ int sluiced_config_load(
  * file with that content in an empty environment. Messages do not name the file. */
 int sluiced_config_decode(
 	struct sluiced_config *config, const char *text, size_t len, struct err *err);
+
+/*
+ * What must hold between the settings of a configuration whose parts are each good: what ports
+ * claim is theirs alone, workers and the ports of static addresses exist. sluiced_config_load() and
+ * sluiced_config_decode() have done it; for one that was put together otherwise. -EINVAL.
+ */
+int sluiced_config_check(const struct sluiced_config *config, struct err *err);
+
+/* Every setting, in the file's format: what sluiced_config_decode() makes the same configuration
+ * of. A new reference, NULL when memory is short. */
+json_t *sluiced_config_encode(const struct sluiced_config *config);
 
 /* Prints all settings: the options, then the keys of an entry of "ports". */
 void sluiced_config_print_help(FILE *out);

@@ -55,7 +55,7 @@ def run_sluice(lab, size):
     lab.namespace("pod")
     ports = [{"name": name, "kind": "vhost-user", "socket": lab.path(f"{name}.sock")}
              for name in ("a", "b")]
-    sluiced = lab.start(lab.config(ports=ports, worker_cpu=0))
+    sluiced = lab.start(lab.config(ports=ports, worker_cpus=0))
     with generator(lab, size) as testpmd:
         rates = testpmd.rates(N_SKIPPED, N_SAMPLES)
         check_learned(sluiced)

@@ -136,7 +136,7 @@ int worker_thread_start(struct worker_thread *wt, struct err *err)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (ret != 0)
 		return err_errno(err, ret, "cannot start worker %u%s", wt->worker->id,
-			wt->cpu >= 0 ? " on the CPU that worker-cpu names" : "");
+			wt->cpu >= 0 ? " on the CPU that worker-cpus names" : "");
 	pthread_setname_np(wt->thread, "sluice-worker");
 	wt->started = true;
 	return 0;

@@ -50,6 +50,7 @@ static void check_bad(const char *json_name)
 		fail_msg("%s was accepted", json_name);
 	assert_string_equal(err.text, expected);
 	assert_null(config.ports);
+	assert_null(config.fdb_static);
 }
 
 static void test_bad_files(void **state)
@@ -69,7 +70,7 @@ static void test_bad_files(void **state)
 		n++;
 	}
 	closedir(dir);
-	assert_true(n >= 50);
+	assert_true(n >= 90);
 }
 
 static void check_defaults(const struct sluiced_config *config)
@@ -78,7 +79,10 @@ static void check_defaults(const struct sluiced_config *config)
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_int_equal(config->log_format, LOG_FORMAT_TEXT);
 	assert_int_equal(config->spin_us, 50);
+	assert_int_equal(config->n_workers, 1);
 	assert_int_equal(config->worker_cpus[0], -1);
+	assert_false(config->forward_reserved || config->telemetry);
+	assert_int_equal(config->n_fdb_static, 0);
 	assert_int_equal(config->fdb_size, 8192);
 	assert_int_equal(config->fdb_ageing_s, 300);
 	assert_int_equal(config->n_ports, 0);
@@ -131,8 +135,44 @@ static void check_good_ports(const struct port_config *ports)
 	assert_false(ports[3].offload_tso);
 }
 
+static unsigned count_vlans(const struct vlan_set *set)
+{
+	unsigned n = 0;
+
+	for (unsigned vlan = 0; vlan < VLAN_N; vlan++)
+		n += vlan_set_has(set, vlan);
+	return n;
+}
+
+static void check_good_vlans(const struct port_config *ports)
+{
+	static const uint8_t access_workers[WORKERS_MAX] = { 3, 0, 3 };
+	static const uint8_t trunk_workers[WORKERS_MAX] = { 1, 2 };
+
+	assert_true(ports[0].vlan == 0 && !ports[0].has_trunks && ports[0].n_workers == 0);
+	assert_true(ports[0].queues == 1 && !ports[1].client);
+
+	assert_true(ports[5].client && ports[5].queues == 16 && ports[5].vlan == 4094);
+	assert_true(!ports[5].has_trunks && ports[5].mac_limit == 1048576);
+	assert_int_equal(ports[5].n_workers, 3);
+	assert_memory_equal(ports[5].workers, access_workers, WORKERS_MAX);
+
+	assert_int_equal(ports[6].kind, PORT_KIND_ETHDEV);
+	assert_string_equal(ports[6].devargs, "net_af_packet0,iface=eth1");
+	assert_true(ports[6].mtu == 9000 && ports[6].vlan == 1 && ports[6].has_trunks);
+	assert_int_equal(count_vlans(&ports[6].trunks), 102);
+	assert_true(vlan_set_has(&ports[6].trunks, 1) && vlan_set_has(&ports[6].trunks, 4094));
+	assert_true(vlan_set_has(&ports[6].trunks, 100) && vlan_set_has(&ports[6].trunks, 199));
+	assert_int_equal(ports[6].n_workers, 2);
+	assert_memory_equal(ports[6].workers, trunk_workers, WORKERS_MAX);
+
+	assert_int_equal(count_vlans(&ports[7].trunks), 1);
+	assert_true(vlan_set_has(&ports[7].trunks, 64));
+}
+
 static void test_good_file(void **state)
 {
+	static const int32_t cpus[WORKERS_MAX] = { 1, -1, 4, 5 };
 	struct sluiced_config config;
 	struct err err = { 0 };
 
@@ -141,11 +181,19 @@ static void test_good_file(void **state)
 	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(config.log_format, LOG_FORMAT_JSON);
 	assert_true(config.spin_us == SPIN_FOREVER);
-	assert_int_equal(config.worker_cpus[0], 1);
+	assert_int_equal(config.n_workers, 4);
+	assert_memory_equal(config.worker_cpus, cpus, sizeof(cpus));
 	assert_int_equal(config.fdb_size, 64);
 	assert_int_equal(config.fdb_ageing_s, 1000000);
-	assert_int_equal(config.n_ports, 5);
+	assert_true(config.forward_reserved && config.telemetry);
+	assert_int_equal(config.n_ports, 8);
 	check_good_ports(config.ports);
+	check_good_vlans(config.ports);
+	assert_int_equal(config.n_fdb_static, 2);
+	assert_string_equal(config.fdb_static[0].port, "uplink");
+	assert_int_equal(config.fdb_static[0].vlan, 0);
+	assert_int_equal(config.fdb_static[1].vlan, 4094);
+	assert_int_equal(config.fdb_static[1].mac.byte[5], 0x11);
 	sluiced_config_free(&config);
 }
 
@@ -175,28 +223,32 @@ static void clear_environment(void)
 {
 	unsetenv("SLUICE_SPIN_US");
 	unsetenv("SLUICE_LOG_LEVEL");
-	unsetenv("SLUICE_WORKER_CPU");
+	unsetenv("SLUICE_WORKER_CPUS");
 	unsetenv("RUNCVM_LOG_LEVEL");
 }
 
 static void test_precedence(void **state)
 {
-	char **words = WORDS("--spin-us", "7", "--worker-cpu=auto");
+	char **words = WORDS("--spin-us", "7", "--worker-cpus=auto,5-6,auto");
 	struct sluiced_config config;
 	struct err err = { 0 };
 
 	setenv("SLUICE_SPIN_US", "5", 1);
-	setenv("SLUICE_WORKER_CPU", "3", 1);
+	setenv("SLUICE_WORKER_CPUS", "3,0,0,0", 1);
 	setenv("SLUICE_LOG_LEVEL", "", 1); /* empty counts as unset */
 	assert_int_equal(sluiced_config_load(&config, "good.json", NULL, &err), 0);
 	assert_int_equal(config.spin_us, 5);
+	assert_int_equal(config.n_workers, 4);
 	assert_int_equal(config.worker_cpus[0], 3);
+	assert_int_equal(config.worker_cpus[3], 0);
 	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
 	sluiced_config_free(&config);
 
 	assert_int_equal(sluiced_config_load(&config, "good.json", words, &err), 0);
 	assert_int_equal(config.spin_us, 7);
+	assert_int_equal(config.n_workers, 4);
 	assert_int_equal(config.worker_cpus[0], -1);
+	assert_int_equal(config.worker_cpus[2], 6);
 	sluiced_config_free(&config);
 	clear_environment();
 }
@@ -251,6 +303,13 @@ static void test_argument_errors(void **state)
 		{ { "--spin-us", "99999999999999999999" },
 			"--spin-us: \"99999999999999999999\" is not allowed (must be a number "
 			"from 0 to 1000000 or \"max\")" },
+		{ { "--worker-cpus=2-" },
+			"--worker-cpus: \"2-\" is not allowed (must be a list of at most 16 "
+			"numbers from 0 to 1023, ranges such as \"4-7\" or \"auto\")" },
+		{ { "--control-socket=/\xff" },
+			"--control-socket: \"/\xff\" is not allowed (must be an absolute path of "
+			"at most 107 bytes)" },
+		{ { "--fdb-static=[]" }, "--fdb-static=[]: unknown option (see --help)" },
 		{ { "--ports=[]" }, "--ports=[]: unknown option (see --help)" },
 		{ { "--" }, "--: unknown option (see --help)" },
 	};
@@ -324,9 +383,11 @@ static void test_engine_text(void **state)
 static void test_help_names_everything(void **state)
 {
 	static const char *const words[] = { "--config", "--check", "--control-socket",
-		"--log-level", "--log-format", "--spin-us", "--worker-cpu", "--fdb-size",
+		"--log-level", "--log-format", "--spin-us", "--worker-cpus", "--fdb-size",
 		"--fdb-ageing", "SLUICE_FDB_AGEING", "\n  interface NAME\n", "\n  socket PATH\n",
-		"\n  event-idx\n", "default 50" };
+		"\n  event-idx\n", "default 50", "\n  fdb-static\n", "--telemetry",
+		"--forward-reserved", "SLUICE_WORKER_CPUS", "\n  client\n", "\n  devargs ",
+		"\n  trunks ", "\n  mac-limit ", "\n  workers " };
 	char *text = calloc(1, FULL_HELP_MAX);
 	FILE *out = fmemopen(text, FULL_HELP_MAX, "w");
 
