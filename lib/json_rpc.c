@@ -2,17 +2,9 @@
 #include "lib/json_rpc.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-
-#include "lib/cleanup.h"
-
-/* A response may hold a full forwarding table (a million rows of about 120 bytes). */
-#define RESPONSE_MAX (256 * 1024 * 1024)
 
 /* 2.0 requires the version in every message, as a string. */
 static bool has_version(const json_t *root)
@@ -137,106 +129,5 @@ int json_rpc_decode_response(
 	if (ret == 0)
 		*result = json_incref(value);
 	json_decref(root);
-	return ret;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int wait_for(int fd, short events, int64_t deadline_ms, struct err *err)
-{
-	for (;;) {
-		struct pollfd p = { .fd = fd, .events = events };
-		int64_t left = deadline_ms - now_ms();
-		int n = poll(&p, 1, left > 0 ? (int)left : 0);
-
-		if (n > 0)
-			return 0;
-		if (n == 0)
-			return err_set(err, -ETIMEDOUT, "no answer within %d s",
-				JSON_RPC_TIMEOUT_MS / 1000);
-		if (errno != EINTR)
-			return err_errno(err, errno, "poll");
-	}
-}
-
-static int send_all(int fd, const char *text, int64_t deadline_ms, struct err *err)
-{
-	size_t len = strlen(text);
-
-	while (len > 0) {
-		int ret = wait_for(fd, POLLOUT, deadline_ms, err);
-		ssize_t n;
-
-		if (ret < 0)
-			return ret;
-		n = send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return err_errno(err, errno, "cannot send");
-		if (n > 0) {
-			text += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
-/* Reads up to and including the first newline; what follows it is not ours (one request, one
- * response). *line is the caller's to free, also on failure. */
-static int receive_line(int fd, char **line, size_t *len, int64_t deadline_ms, struct err *err)
-{
-	size_t size = 0;
-
-	for (*len = 0; *len < RESPONSE_MAX;) {
-		int ret = wait_for(fd, POLLIN, deadline_ms, err);
-		ssize_t n;
-
-		if (ret < 0)
-			return ret;
-		if (*len == size) {
-			char *bigger = realloc(*line, size = size != 0 ? 2 * size : 65536);
-
-			if (bigger == NULL)
-				return err_errno(err, ENOMEM, "cannot receive");
-			*line = bigger;
-		}
-		n = recv(fd, *line + *len, size - *len, MSG_DONTWAIT);
-		if (n == 0)
-			return err_set(err, -ECONNRESET, "the connection was closed");
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return err_errno(err, errno, "cannot receive");
-		if (n > 0 && memchr(*line + *len, '\n', (size_t)n) != NULL) {
-			*len = (size_t)((char *)memchr(*line + *len, '\n', (size_t)n) - *line) + 1;
-			return 0;
-		}
-		*len += n > 0 ? (size_t)n : 0;
-	}
-	return err_set(err, -EMSGSIZE, "the answer is longer than %d bytes", RESPONSE_MAX);
-}
-
-int json_rpc_call(
-	int fd, const char *method, const json_t *params, json_t **result, struct err *err)
-{
-	int64_t deadline_ms = now_ms() + JSON_RPC_TIMEOUT_MS;
-	cleanup_free char *request = NULL;
-	cleanup_free char *line = NULL;
-	json_t *id = json_integer(1);
-	size_t len;
-	int ret;
-
-	request = json_rpc_request_line(id, method, params);
-	json_decref(id);
-	if (request == NULL)
-		return err_errno(err, ENOMEM, "cannot send");
-	ret = send_all(fd, request, deadline_ms, err);
-	if (ret == 0)
-		ret = receive_line(fd, &line, &len, deadline_ms, err);
-	if (ret == 0)
-		ret = json_rpc_decode_response(line, len, 1, result, err);
 	return ret;
 }

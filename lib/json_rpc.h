@@ -6,8 +6,8 @@
  * specification where that costs nobody anything: parameters are by name, an id is a number or a
  * string, there are no batches, and an object that has a key twice is refused.
  *
- * All but json_rpc_call() are pure functions on bytes and JSON values; whoever owns the
- * connection reads and writes the lines.
+ * These are pure functions on bytes and JSON values; whoever owns the connection reads and writes
+ * the lines. json_rpc_client.h does that for who asks.
  */
 
 #include <jansson.h>
@@ -60,13 +60,3 @@ char *json_rpc_request_line(const json_t *id, const char *method, const json_t *
  */
 int json_rpc_decode_response(
 	const char *line, size_t len, json_int_t id, json_t **result, struct err *err);
-
-#define JSON_RPC_TIMEOUT_MS 5000
-
-/*
- * Sends one request over a connected stream socket (blocking or not) and waits for its response,
- * at most JSON_RPC_TIMEOUT_MS in all. `params` (NULL: none) is borrowed; *result is a new
- * reference. Errors: as json_rpc_decode_response(), -ETIMEDOUT, -ECONNRESET when the peer closed.
- */
-int json_rpc_call(
-	int fd, const char *method, const json_t *params, json_t **result, struct err *err);

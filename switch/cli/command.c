@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "lib/cleanup.h"
-#include "lib/json_rpc.h"
+#include "lib/json_rpc_client.h"
 #include "lib/unix_socket.h"
 
 static const struct command commands[] = {

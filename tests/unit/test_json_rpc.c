@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/json_rpc.h"
+#include "lib/json_rpc_client.h"
 
 #define HEAD "{\"jsonrpc\":\"2.0\","
 
@@ -265,6 +266,94 @@ static void test_call_timeout(void **state)
 	close(pair[1]);
 }
 
+/* A client whose peer sends `text` and closes. */
+static int make_client(struct json_rpc_client *client, const char *text)
+{
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(send(pair[1], text, strlen(text), 0), strlen(text));
+	assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
+	json_rpc_client_init(client, pair[0]);
+	return pair[1];
+}
+
+static void free_client(struct json_rpc_client *client, int peer)
+{
+	close(client->fd);
+	close(peer);
+	json_rpc_client_free(client);
+}
+
+#define EVENT HEAD "\"method\":\"event\",\"params\":"
+
+/* What came with the answer is not lost, and the end is told from an event. */
+static void test_notifications(void **state)
+{
+	static const char text[] = HEAD "\"id\":1,\"result\":[]}\n" EVENT "{\"n\":1}}\n" HEAD
+					"\"method\":\"other\",\"params\":{}}\n" HEAD
+					"\"method\":\"event\"}\n" EVENT "{\"n\":2}}\n" EVENT;
+	static const int expected[] = { 1, 0, 2 };
+	struct json_rpc_client client;
+	int peer = make_client(&client, text);
+	json_t *params = NULL;
+	struct err err = { 0 };
+
+	assert_int_equal(json_rpc_client_call(&client, "events", NULL, &params, &err), 0);
+	json_decref(params);
+	for (size_t n = 0; n < 3; n++) {
+		assert_int_equal(json_rpc_client_next(&client, "event", &params, &err), 0);
+		assert_int_equal(json_integer_value(json_object_get(params, "n")), expected[n]);
+		json_decref(params);
+	}
+	assert_int_equal(json_rpc_client_next(&client, "event", &params, &err), -ECONNRESET);
+	free_client(&client, peer);
+}
+
+static void test_notifications_bad(void **state)
+{
+	static const struct {
+		const char *line, *text;
+	} rows[] = {
+		{ HEAD "\"id\":1,\"method\":\"event\"}\n",
+			"a request came where a notification was awaited" },
+		{ HEAD "\"id\":1,\"result\":[]}\n",
+			"what came is not a notification: method: must be a string" },
+		{ EVENT "[]}\n", "what came is not a notification: params: must be an object" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct json_rpc_client client;
+		int peer = make_client(&client, rows[i].line);
+		json_t *params = NULL;
+		struct err err = { 0 };
+
+		assert_int_equal(json_rpc_client_next(&client, "event", &params, &err), -EPROTO);
+		assert_string_equal(err.text, rows[i].text);
+		assert_null(params);
+		free_client(&client, peer);
+	}
+}
+
+static void test_request_too_long(void **state)
+{
+	char *text = calloc(1, JSON_RPC_LINE_MAX + 1);
+	json_t *params, *result = NULL;
+	struct json_rpc_client client;
+	struct err err = { 0 };
+	int peer;
+
+	memset(text, 'x', JSON_RPC_LINE_MAX);
+	params = json_pack("{s:s}", "text", text);
+	peer = make_client(&client, "");
+	assert_int_equal(
+		json_rpc_client_call(&client, "version", params, &result, &err), -EMSGSIZE);
+	assert_string_equal(err.text, "the request is longer than 1048576 bytes");
+	free_client(&client, peer);
+	json_decref(params);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +366,9 @@ int main(void)
 		cmocka_unit_test(test_call),
 		cmocka_unit_test(test_call_long_answer),
 		cmocka_unit_test(test_call_timeout),
+		cmocka_unit_test(test_notifications),
+		cmocka_unit_test(test_notifications_bad),
+		cmocka_unit_test(test_request_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
