@@ -8,17 +8,80 @@
 #include "lib/json_rpc_client.h"
 #include "lib/unix_socket.h"
 
+#define NAME                                                                                       \
+	{                                                                                          \
+		"NAME", "name"                                                                     \
+	}
+#define ANY_NAME                                                                                   \
+	{                                                                                          \
+		"NAME", "name", .optional = true                                                   \
+	}
+#define MAC                                                                                        \
+	{                                                                                          \
+		"MAC", "mac"                                                                       \
+	}
+#define VLAN                                                                                       \
+	{                                                                                          \
+		"N", "vlan", ARGUMENT_NUMBER, .keyed = true                                        \
+	}
+
+#define NAMES_HINT "\"sluicectl port list\" shows the names there are"
+
 static const struct command commands[] = {
-	{ "port", "list", "port.list", false, port_list_print, "one line for each port" },
-	{ "port", "show", "port.show", true, port_show_print,
-		"a port in detail: why it is down and what to do, peer, features, queues" },
-	{ "port", "stats", "port.stats", true, port_stats_print,
-		"counters, and every reason for which frames were dropped" },
-	{ "fdb", "show", "fdb.show", false, fdb_show_print,
-		"the addresses that were learned, and where" },
-	{ "worker", "show", "worker.show", false, worker_show_print,
-		"polling threads, how busy they are and which queues they own" },
-	{ "version", NULL, "version", false, version_print, "versions of the client and sluiced" },
+	{ "port", "list", "port.list", .print = port_list_print, .repeatable = true,
+		.help = "one line for each port" },
+	{ "port", "show", "port.show", { ANY_NAME }, .print = port_show_print, .repeatable = true,
+		.hint = NAMES_HINT,
+		.help = "a port in detail: why it is down and what to do, peer, features, queues" },
+	{ "port", "stats", "port.stats", { ANY_NAME }, .print = port_stats_print,
+		.repeatable = true, .hint = NAMES_HINT,
+		.help = "counters, and every reason for which frames were dropped" },
+	{ "port", "add", "port.add", { NAME, { "KEY=VALUE...", .type = ARGUMENT_SETTINGS } },
+		.done = "port {name} added",
+		.help = "a new port: kind=packet interface=eth1, and more keys as in the file" },
+	{ "port", "del", "port.del", { NAME }, .done = "port {name} removed", .hint = NAMES_HINT,
+		.help = "take a port away" },
+	{ "port", "set", "port.set", { NAME, { "KEY=VALUE...", .type = ARGUMENT_CHANGES } },
+		.done = "port {name} changed",
+		.help = "change a port: vlan=7 trunks=100-199,5; vlan=none takes one back" },
+
+	{ "fdb", "show", "fdb.show", .print = fdb_show_print, .repeatable = true,
+		.help = "the known addresses, and where they are" },
+	{ "fdb", "add", "fdb.add", { MAC, { "PORT", "port" }, VLAN },
+		.done = "{mac} is always at port {port}[ in VLAN {vlan}]",
+		.help = "an address that is always behind that port" },
+	{ "fdb", "del", "fdb.del", { MAC, VLAN }, .done = "{mac} forgotten[ in VLAN {vlan}]",
+		.hint = "\"sluicectl fdb show\" shows the addresses there are",
+		.help = "forget an address" },
+	{ "fdb", "flush", "fdb.flush", { { "PORT", "port", .optional = true } },
+		.done = "what was learned[ at port {port}] is forgotten", .hint = NAMES_HINT,
+		.help = "forget the addresses that were learned, everywhere or at a port" },
+
+	{ "worker", "show", "worker.show", .print = worker_show_print, .repeatable = true,
+		.help = "polling threads, how busy they are and which queues they own" },
+	{ "worker", "assign", "worker.assign",
+		{ { "PORT", "port" }, { "QUEUE", "queue", ARGUMENT_NUMBER },
+			{ "WORKER", "worker", ARGUMENT_NUMBER } },
+		.done = "queue {queue} of port {port} is polled by worker {worker}",
+		.hint = "\"sluicectl worker show\" shows workers and queues",
+		.help = "have a worker poll a queue" },
+
+	{ "config", "show", "config.show", .print = config_show_print,
+		.help = "what is in effect, as a configuration file" },
+	{ "config", "check", "config.check", { { "FILE", "text", ARGUMENT_FILE } },
+		.print = config_changes_print,
+		.help = "what FILE would change, or its first mistake; changes nothing" },
+	{ "config", "reload", "config.reload", .print = config_changes_print,
+		.help = "read the configuration file again and apply it" },
+
+	{ "log", "show", "log.show", .print = log_show_print, .help = "what is logged" },
+	{ "log", "set", "log.set", { { "LEVEL", "level" } }, .done = "log level is {level}",
+		.help = "log that and what is more severe: error, warn, info, debug, off" },
+
+	{ "events", NULL, "events", .print_event = event_print,
+		.help = "what happens, line by line, until interrupted" },
+	{ "version", NULL, "version", .print = version_print, .repeatable = true,
+		.help = "versions of the client and sluiced" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -48,7 +111,7 @@ static void list_words(const char *noun, char *text, size_t size)
 	}
 }
 
-static const struct command *no_command(char *const *words, size_t n, struct err *err)
+static int no_command(char *const *words, size_t n, struct err *err)
 {
 	const char *noun = NULL;
 	char allowed[128];
@@ -59,39 +122,67 @@ static const struct command *no_command(char *const *words, size_t n, struct err
 	}
 	list_words(noun, allowed, sizeof(allowed));
 	if (n == 0)
-		err_set(err, -EINVAL, "no command given: use one of %s (see --help)", allowed);
-	else if (noun == NULL)
-		err_set(err, -EINVAL, "%s: unknown command: use one of %s (see --help)", words[0],
-			allowed);
-	else if (n == 1)
-		err_set(err, -EINVAL, "%s: incomplete command: use one of %s", noun, allowed);
-	else
-		err_set(err, -EINVAL, "%s %s: unknown command: use one of %s", noun, words[1],
-			allowed);
+		return err_set(
+			err, -EINVAL, "no command given: use one of %s (see --help)", allowed);
+	if (noun == NULL)
+		return err_set(err, -EINVAL, "%s: unknown command: use one of %s (see --help)",
+			words[0], allowed);
+	if (n == 1)
+		return err_set(
+			err, -EINVAL, "%s: incomplete command: use one of %s", noun, allowed);
+	return err_set(
+		err, -EINVAL, "%s %s: unknown command: use one of %s", noun, words[1], allowed);
+}
+
+static const struct command *command_find(char *const *words, size_t n, size_t *n_own)
+{
+	for (const struct command *c = commands; c < commands + N_COMMANDS; c++) {
+		*n_own = c->verb != NULL ? 2 : 1;
+		if (n >= *n_own && strcmp(c->noun, words[0]) == 0 &&
+			(*n_own == 1 || strcmp(c->verb, words[1]) == 0))
+			return c;
+	}
 	return NULL;
 }
 
-const struct command *command_find(char *const *words, size_t n, const char **name, struct err *err)
-{
-	for (const struct command *c = commands; c < commands + N_COMMANDS; c++) {
-		size_t n_own = c->verb != NULL ? 2 : 1;
-		char text[COMMAND_TEXT_MAX];
+#define USAGE_MAX 64
 
-		if (n < n_own || strcmp(c->noun, words[0]) != 0 ||
-			(n_own == 2 && strcmp(c->verb, words[1]) != 0))
-			continue;
-		*name = c->takes_name && n > n_own ? words[n_own] : NULL;
-		if (n <= n_own + c->takes_name)
-			return c;
-		err_set(err, -EINVAL, "%s: unexpected argument \"%s\": takes %s",
-			command_text(c, text), words[n_own + c->takes_name],
-			c->takes_name ? "at most one NAME" : "none");
-		return NULL;
-	}
-	return no_command(words, n, err);
+static char *usage_of(const struct command *command, char text[USAGE_MAX])
+{
+	size_t len = strlen(command_text(command, text));
+
+	if (command->arguments[0].name != NULL)
+		text[len++] = ' ';
+	arguments_usage(command->arguments, COMMAND_ARGUMENTS_MAX, text + len, USAGE_MAX - len);
+	return text;
 }
 
-static const char *hint_for(int error, const char *name)
+int request_parse(struct request *req, char *const *words, size_t n, struct err *err)
+{
+	char usage[USAGE_MAX];
+	struct err cause = { 0 };
+	size_t n_own;
+	int ret;
+
+	*req = (struct request) { .command = command_find(words, n, &n_own) };
+	if (req->command == NULL)
+		return no_command(words, n, err);
+	ret = arguments_parse(req->command->arguments, COMMAND_ARGUMENTS_MAX, words + n_own,
+		n - n_own, &req->params, &cause);
+	if (ret == -EINVAL)
+		return err_set(err, ret, "%s (usage: sluicectl %s)", cause.text,
+			usage_of(req->command, usage));
+	return ret < 0 ? err_set(err, ret, "%s", cause.text) : 0;
+}
+
+void request_free(struct request *req)
+{
+	json_decref(req->params);
+	req->params = NULL;
+}
+
+/* NULL: the message says enough. */
+static const char *hint_for(const struct command *command, int error)
 {
 	switch (-error) {
 	case ENOENT:
@@ -104,65 +195,111 @@ static const char *hint_for(int error, const char *name)
 	case EAGAIN:
 		return "sluiced is busy or stopped, see its log";
 	case EREMOTEIO:
-		return name != NULL ? "\"sluicectl port list\" shows the names there are"
-				    : "see the log of sluiced";
+		return command->hint;
+	case EMSGSIZE:
+		return NULL;
 	default:
 		return "see the log of sluiced";
 	}
 }
 
-static int ask(const struct command *command, const char *name, const char *socket_path,
-	json_t **answer, struct err *err)
+static void print_json(const json_t *value, FILE *out)
 {
-	cleanup_close int fd = unix_connect(socket_path, err);
-	json_t *params;
+	json_dumpf(value, out, JSON_COMPACT);
+	fputc('\n', out);
+}
+
+/* Written, or why not: a full disk is no success. */
+static int flush(FILE *out, struct err *err)
+{
+	return fflush(out) != 0 || ferror(out) ? err_errno(err, EIO, "cannot write the answer") : 0;
+}
+
+static void print_answer(const struct request *req, const json_t *answer, bool json, FILE *out)
+{
+	if (json)
+		print_json(answer, out);
+	else if (req->command->done != NULL)
+		done_print(req->command->done, req->params, out);
+	else
+		req->command->print(answer, out);
+}
+
+/* Ends only with an error. */
+static int follow(const struct request *req, struct json_rpc_client *client, bool json, FILE *out,
+	struct err *err)
+{
 	int ret;
 
-	if (fd < 0)
-		return fd;
-	params = name != NULL ? json_pack("{s:s}", "name", name) : json_object();
-	if (params == NULL)
-		return err_set(err, -EREMOTEIO, "\"%.40s\" is not UTF-8", name != NULL ? name : "");
-	ret = json_rpc_call(fd, command->method, params, answer, err);
-	json_decref(params);
-	if (ret == 0 && !json_is_array(*answer)) {
-		json_decref(*answer);
-		ret = err_set(err, -EPROTO, "the answer to %s is not an array", command->method);
-	}
+	do {
+		json_t *event;
+
+		ret = json_rpc_client_next(client, "event", &event, err);
+		if (ret < 0)
+			return ret;
+		if (json)
+			print_json(event, out);
+		else
+			req->command->print_event(event, out);
+		json_decref(event);
+		ret = flush(out, err);
+	} while (ret == 0);
 	return ret;
 }
 
-int command_run(const struct command *command, const char *name, const char *socket_path, bool json,
-	FILE *out, struct err *err)
+static int ask(const struct request *req, struct json_rpc_client *client, bool json, FILE *out,
+	struct err *err)
 {
 	json_t *answer = NULL;
-	int ret = ask(command, name, socket_path, &answer, err);
+	int ret = json_rpc_client_call(client, req->command->method, req->params, &answer, err);
 
-	if (ret < 0) {
-		struct err cause = *err;
-
-		return err_set(err, ret, "%s: %s", cause.text, hint_for(ret, name));
-	}
-	if (!json) {
-		command->print(answer, out);
-	} else {
-		json_dumpf(answer, out, JSON_COMPACT);
-		fputc('\n', out);
+	if (ret < 0)
+		return ret;
+	if (!json_is_array(answer)) {
+		ret = err_set(
+			err, -EPROTO, "the answer to %s is not an array", req->command->method);
+	} else if (req->command->print_event == NULL) {
+		print_answer(req, answer, json, out);
+		ret = flush(out, err);
 	}
 	json_decref(answer);
-	if (fflush(out) != 0 || ferror(out))
-		return err_errno(err, EIO, "cannot write the answer");
-	return 0;
+	if (ret == 0 && req->command->print_event != NULL)
+		ret = follow(req, client, json, out, err);
+	return ret;
+}
+
+int request_run(
+	const struct request *req, const char *socket_path, bool json, FILE *out, struct err *err)
+{
+	cleanup_close int fd = unix_connect(socket_path, err);
+	struct json_rpc_client client;
+	const char *hint;
+	struct err cause;
+	int ret = fd;
+
+	if (fd >= 0) {
+		json_rpc_client_init(&client, fd);
+		ret = ask(req, &client, json, out, err);
+		json_rpc_client_free(&client);
+	}
+	if (ret >= 0 || ferror(out))
+		return ret;
+	cause = *err;
+	hint = hint_for(req->command, ret);
+	return err_set(
+		err, ret, "%s%s%s", cause.text, hint != NULL ? ": " : "", hint != NULL ? hint : "");
 }
 
 void command_print_help(FILE *out)
 {
 	for (size_t i = 0; i < N_COMMANDS; i++) {
-		char text[COMMAND_TEXT_MAX];
-		char usage[COMMAND_TEXT_MAX + 8];
+		char usage[USAGE_MAX];
 
-		snprintf(usage, sizeof(usage), "%s%s", command_text(&commands[i], text),
-			commands[i].takes_name ? " [NAME]" : "");
-		fprintf(out, "  %-18s %s\n", usage, commands[i].help);
+		if (i > 0 && commands[i].verb != NULL &&
+			strcmp(commands[i].noun, commands[i - 1].noun) != 0)
+			fputc('\n', out);
+		else if (i > 0 && commands[i].verb == NULL && commands[i - 1].verb != NULL)
+			fputc('\n', out);
+		fprintf(out, "  %-32s %s\n", usage_of(&commands[i], usage), commands[i].help);
 	}
 }

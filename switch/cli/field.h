@@ -42,3 +42,9 @@ static inline const char *field_number(
 		return json_is_string(value) ? json_string_value(value) : otherwise;
 	return text;
 }
+
+#define VALUE_TEXT_MAX 512
+
+/* Any value: words and numbers as they are, arrays of them with commas, true and false as yes and
+ * no, null as "-". What does not fit is cut. Returns text. */
+char *value_text(const json_t *value, char text[VALUE_TEXT_MAX]);

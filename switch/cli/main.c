@@ -2,6 +2,7 @@
 
 /* sluicectl: asks a running sluiced over its control socket and prints the answer. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,8 +30,7 @@ static void next_page(const struct cli_options *opts)
 static int run(const struct cli_options *opts, struct err *err)
 {
 	for (;;) {
-		int ret = command_run(
-			opts->command, opts->name, opts->socket_path, opts->json, stdout, err);
+		int ret = request_run(&opts->request, opts->socket_path, opts->json, stdout, err);
 
 		if (ret < 0 || opts->watch_ms == 0)
 			return ret;
@@ -39,27 +39,39 @@ static int run(const struct cli_options *opts, struct err *err)
 	}
 }
 
+/* "sluicectl: port show: ...": the command, where there is one. */
+static int complain(const struct cli_options *opts, const struct err *err, int status)
+{
+	char text[COMMAND_TEXT_MAX];
+
+	fputs("sluicectl: ", stderr);
+	if (opts->request.command != NULL)
+		fprintf(stderr, "%s: ", command_text(opts->request.command, text));
+	fprintf(stderr, "%s\n", err->text);
+	return status;
+}
+
+static int act(struct cli_options *opts, int argc, char **argv)
+{
+	struct err err = { 0 };
+	int ret = cli_options_parse(argc, argv, opts, &err);
+
+	if (ret < 0)
+		return complain(opts, &err, ret == -EINVAL ? STATUS_USAGE : STATUS_FAILED);
+	if (opts->action == CLI_HELP)
+		cli_options_print_help(stdout);
+	else if (opts->action == CLI_VERSION)
+		printf("sluicectl %s\n", SLUICE_VERSION);
+	else if (run(opts, &err) < 0)
+		return complain(opts, &err, STATUS_FAILED);
+	return STATUS_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct cli_options opts;
-	struct err err = { 0 };
-	char text[COMMAND_TEXT_MAX];
+	int status = act(&opts, argc, argv);
 
-	if (cli_options_parse(argc, argv, &opts, &err) < 0) {
-		fprintf(stderr, "sluicectl: %s\n", err.text);
-		return STATUS_USAGE;
-	}
-	if (opts.action == CLI_HELP) {
-		cli_options_print_help(stdout);
-		return STATUS_OK;
-	}
-	if (opts.action == CLI_VERSION) {
-		printf("sluicectl %s\n", SLUICE_VERSION);
-		return STATUS_OK;
-	}
-	if (run(&opts, &err) < 0) {
-		fprintf(stderr, "sluicectl: %s: %s\n", command_text(opts.command, text), err.text);
-		return STATUS_FAILED;
-	}
-	return STATUS_OK;
+	request_free(&opts.request);
+	return status;
 }

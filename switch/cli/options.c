@@ -86,23 +86,26 @@ int cli_options_parse(int argc, char **argv, struct cli_options *opts, struct er
 	ret = parse_flags(argc, argv, opts, err);
 	if (ret < 0 || opts->action != CLI_RUN)
 		return ret;
-	opts->command = command_find(argv + optind, (size_t)(argc - optind), &opts->name, err);
-	return opts->command != NULL ? 0 : -EINVAL;
+	ret = request_parse(&opts->request, argv + optind, (size_t)(argc - optind), err);
+	if (ret == 0 && opts->watch_ms != 0 && !opts->request.command->repeatable)
+		ret = err_set(err, -EINVAL, "--watch is only for what shows the state of things");
+	return ret;
 }
 
 void cli_options_print_help(FILE *out)
 {
 	fputs("Usage: sluicectl [OPTION]... COMMAND\n"
-	      "Shows what sluiced is doing.\n\nCommands:\n",
+	      "Shows what sluiced is doing, and changes it.\n\nCommands:\n",
 		out);
 	command_print_help(out);
 	fputs("\nOptions:\n"
-	      "  -j, --json         print the answer as a JSON array\n"
+	      "  -j, --json         print the answer as a JSON array; of events, an object a line\n"
 	      "  -s, --socket PATH  control socket of sluiced (default " DEFAULT_SOCKET ";\n"
 	      "                     SLUICE_CONTROL_SOCKET)\n"
 	      "      --watch[=S]    ask again every S seconds (default 1)\n"
 	      "  -h, --help         print this text\n"
 	      "  -V, --version      print the version of sluicectl\n"
+	      "\nThe keys of a port are those of the configuration file: see sluiced --help.\n"
 	      "\nExit status: 0 ok, 1 sluiced could not be asked or refused, 2 wrong usage.\n",
 		out);
 }

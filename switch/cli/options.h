@@ -15,12 +15,13 @@ struct cli_options {
 	enum cli_action action;
 	const char *socket_path;
 	bool json;
-	unsigned watch_ms;             /* 0: ask once */
-	const struct command *command; /* set for CLI_RUN */
-	const char *name;              /* of a port, or NULL */
+	unsigned watch_ms;      /* 0: ask once */
+	struct request request; /* for CLI_RUN; to be freed */
 };
 
-/* Strings point into argv or the environment. Returns 0 or -EINVAL. */
+/* Strings point into argv or the environment. Returns 0, -EINVAL for a wrong usage, or the error of
+ * reading a file that is an argument. opts->request may be set also on failure, and is to be freed.
+ */
 int cli_options_parse(int argc, char **argv, struct cli_options *opts, struct err *err);
 
 void cli_options_print_help(FILE *out);

@@ -117,6 +117,33 @@ static void print_queues(const json_t *queues, FILE *out)
 		print_queue(queue, out);
 }
 
+/* What is shown as it is, where the daemon says it: settings of the port. */
+static void print_settings(const json_t *port, FILE *out)
+{
+	static const struct {
+		const char *key, *title;
+	} rows[] = {
+		{ "devargs", "device" },
+		{ "client", "connects to VMM" },
+		{ "vlan", "vlan" },
+		{ "trunks", "trunks" },
+		{ "mac_limit", "mac limit" },
+		{ "queues", "queues" },
+		{ "workers", "workers" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const json_t *value = json_object_get(port, rows[i].key);
+		char text[VALUE_TEXT_MAX];
+
+		/* "queues" may be the queues themselves, which have rows of their own. */
+		if (value != NULL && !json_is_null(value) &&
+			!json_is_object(json_array_get(value, 0)) &&
+			!(json_is_array(value) && json_array_size(value) == 0))
+			fprintf(out, ROW "%s\n", rows[i].title, value_text(value, text));
+	}
+}
+
 static void print_port(const json_t *port, FILE *out)
 {
 	const json_t *peer = json_object_get(port, "peer");
@@ -131,6 +158,7 @@ static void print_port(const json_t *port, FILE *out)
 	print_text_row(port, "address", "address", out);
 	if (json_is_integer(json_object_get(port, "mtu")))
 		fprintf(out, ROW "%s\n", "mtu", field_number(port, "mtu", "", mtu));
+	print_settings(port, out);
 	if (peer != NULL)
 		print_peer(peer, out);
 	print_queues(json_object_get(port, "queues"), out);
