@@ -162,8 +162,9 @@ static json_t *describe_row(const struct sluice_switch *sw, const struct fdb_row
 	char mac[MAC_TEXT_MAX];
 
 	return json_pack("{s:s, s:i, s:s, s:[], s:i, s:s}", "mac", mac_format(&row->mac, mac),
-		"vlan", row->vlan, "ifname", p ? p->name : "?", "flags", "age", age > 0 ? age : 0,
-		"state", "learned");
+		"vlan", row->vlan, "ifname", p ? p->name : "?", "flags", "age",
+		age > 0 && !row->is_static ? age : 0, "state",
+		row->is_static ? "static" : "learned");
 }
 
 static json_t *fdb_show(void *ctx, const json_t *params, struct err *err)

@@ -1,57 +1,47 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/datapath/fdb.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <string.h>
 
 #include <rte_branch_prediction.h>
-#include <rte_hash.h>
-#include <rte_hash_crc.h>
 #include <rte_malloc.h>
-#include <rte_rcu_qsbr.h>
 #include <rte_spinlock.h>
 
-struct fdb {
-	struct rte_hash *hash; /* key -> port, as a pointer-sized number */
-	uint32_t generation;   /* written under the lock, after every change of an answer */
-	uint64_t n_refused;    /* written under the lock */
-	rte_spinlock_t lock;   /* taken by whoever adds, moves or deletes */
-	uint32_t seen_s[];     /* by the hash's position: written by the worker that saw it */
-};
+#include "switch/datapath/fdb_table.h"
+#include "switch/port/port.h"
 
-static struct rte_hash *new_hash(uint32_t size, struct rte_rcu_qsbr *qsbr)
+static_assert(FDB_PORT_MAX >= PORT_MAX, "ports that no entry could be counted for");
+/* Slots in a grace period: a burst of every worker, or all that one port may replace in a second.
+ */
+static_assert(FDB_SLACK >= WORKER_MAX * BURST_MAX && FDB_SLACK >= FDB_REPLACEMENTS_PER_S,
+	"a flooding port uses up the slots");
+
+/* --- making and freeing ---------------------------------------------------------------------- */
+
+static int init(struct fdb *fdb, uint32_t size, struct rte_rcu_qsbr *qsbr)
 {
-	struct rte_hash_parameters params = {
-		.name = "fdb",
-		.entries = size,
-		.key_len = sizeof(uint64_t),
-		.hash_func = rte_hash_crc,
-		.socket_id = SOCKET_ID_ANY,
-		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
-	};
-	struct rte_hash_rcu_config rcu = { .v = qsbr, .mode = RTE_HASH_QSBR_MODE_DQ };
-	struct rte_hash *hash = rte_hash_create(&params);
-
-	if (hash && rte_hash_rcu_qsbr_add(hash, &rcu) != 0) {
-		rte_hash_free(hash);
-		return NULL;
+	fdb->size = size;
+	fdb->generation = 1;
+	rte_spinlock_init(&fdb->lock);
+	for (unsigned i = 0; i < FDB_PORT_MAX; i++) {
+		fdb->port[i].replacements.left = FDB_REPLACEMENTS_PER_S;
+		fdb->port[i].moves.left = FDB_MOVES_PER_S;
 	}
-	return hash;
+	if (fdb_share_init(&fdb->share, fdb_hash_slots(size), size) < 0)
+		return -ENOMEM;
+	fdb->entry = fdb->share.entry;
+	fdb->hash = fdb_hash_new(size, qsbr);
+	return fdb->hash ? 0 : -ENOMEM;
 }
 
 struct fdb *fdb_new(uint32_t size, struct rte_rcu_qsbr *qsbr, struct err *err)
 {
-	/* Positions run from 0 to size, one more than there are entries. */
-	struct fdb *fdb = rte_zmalloc("fdb", sizeof(*fdb) + (size + 1) * sizeof(uint32_t), 64);
+	struct fdb *fdb = rte_zmalloc("fdb", sizeof(*fdb), 64);
 
-	if (fdb) {
-		fdb->generation = 1;
-		rte_spinlock_init(&fdb->lock);
-		fdb->hash = new_hash(size, qsbr);
-	}
-	if (!fdb || !fdb->hash) {
+	if (!fdb || init(fdb, size, qsbr) < 0) {
 		err_set(err, -ENOMEM, "no memory for %u addresses (fdb-size)", size);
-		rte_free(fdb);
+		fdb_free(fdb);
 		return NULL;
 	}
 	return fdb;
@@ -61,9 +51,131 @@ void fdb_free(struct fdb *fdb)
 {
 	if (!fdb)
 		return;
-	rte_hash_free(fdb->hash);
+	fdb_hash_free(fdb->hash);
+	fdb_share_free(&fdb->share);
 	rte_free(fdb);
 }
+
+/* --- learning -------------------------------------------------------------------------------- */
+
+/*
+ * Finds out who has to leave if a port gets one more entry, which in turn is new to the table or
+ * not. False: it may not have one.
+ */
+static bool find_room(
+	struct fdb *fdb, uint16_t port, bool is_new, uint32_t now_s, uint32_t *leaving)
+{
+	struct fdb_port *p = &fdb->port[port];
+	uint16_t loser;
+
+	*leaving = FDB_POSITION_NONE;
+	if (p->limit > 0 && fdb->share.port[port].n >= p->limit)
+		loser = port;
+	else if (is_new && fdb->n_entries >= fdb->size)
+		loser = fdb_share_largest(&fdb->share, port);
+	else
+		return true;
+	if (loser == FDB_PORT_NONE ||
+		!fdb_budget_spend(&p->replacements, now_s, FDB_REPLACEMENTS_PER_S))
+		return false;
+	*leaving = fdb_share_oldest(&fdb->share, loser);
+	return true;
+}
+
+static bool add(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now_s)
+{
+	uint32_t leaving;
+	int32_t position;
+
+	if (!find_room(fdb, port, true, now_s, &leaving))
+		return false;
+	/* Before anybody leaves for it: slots may have run out. */
+	position = fdb_hash_store(fdb->hash, key, port);
+	if (position < 0)
+		return false;
+	fdb_table_evict(fdb, leaving);
+	fdb_table_attach(fdb, (uint32_t)position, key, port, now_s);
+	fdb_count(&fdb->port[port].n_learned);
+	return true;
+}
+
+static bool move(struct fdb *fdb, uint32_t position, uint64_t key, uint16_t port, uint32_t now_s)
+{
+	struct fdb_entry *e = &fdb->entry[position];
+	/* Workers' clocks may differ by a second. */
+	bool has_settled = (uint16_t)(now_s + 1 - e->came_s) > FDB_SETTLED_S;
+	uint16_t home = has_settled ? e->port : e->home;
+	uint32_t leaving;
+
+	if (home != port && !fdb_budget_spend(&fdb->port[port].moves, now_s, FDB_MOVES_PER_S))
+		return false;
+	if (!find_room(fdb, port, false, now_s, &leaving))
+		return false;
+	fdb_table_evict(fdb, leaving);
+	fdb_table_redirect(fdb, position, key, port, now_s);
+	__atomic_store_n(&e->home, home, __ATOMIC_RELAXED);
+	fdb_count(&fdb->port[port].n_moved);
+	return true;
+}
+
+static void learn_locked(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now_s)
+{
+	uint32_t target = TARGET_NONE;
+	int32_t position = fdb_hash_find(fdb->hash, key, &target);
+	bool learned = true;
+
+	if (position < 0)
+		learned = add(fdb, key, port, now_s);
+	else if ((uint16_t)target != port && !(target & TARGET_STATIC))
+		learned = move(fdb, (uint32_t)position, key, port, now_s);
+	if (!learned)
+		fdb_count(&fdb->port[port].n_refused);
+}
+
+/* Whether learn_locked() would refuse it: seen without the lock, so that a flood leaves it alone.
+ */
+static bool is_hopeless(const struct fdb *fdb, int32_t position, uint16_t port, uint32_t now_s)
+{
+	const struct fdb_port *p = &fdb->port[port];
+
+	if (position < 0)
+		return fdb_budget_is_spent(&p->replacements, now_s);
+	return fdb_budget_is_spent(&p->moves, now_s) &&
+	       __atomic_load_n(&fdb->entry[position].home, __ATOMIC_RELAXED) != port;
+}
+
+/* The address is not known (position < 0), or is at `position` with another target. */
+static void learn_slowly(struct fdb *fdb, int32_t position, uint32_t target, uint64_t key,
+	uint16_t port, uint32_t now_s)
+{
+	assert(port < FDB_PORT_MAX);
+	if (target & TARGET_STATIC) {
+		fdb_count(&fdb->port[port].n_static_conflicts);
+	} else if (is_hopeless(fdb, position, port, now_s)) {
+		fdb_count(&fdb->port[port].n_refused);
+	} else if (rte_spinlock_trylock(&fdb->lock)) {
+		learn_locked(fdb, key, port, now_s);
+		rte_spinlock_unlock(&fdb->lock);
+	}
+}
+
+/* The cache does not know it, or not since this second. */
+static __attribute__((noinline)) void learn_uncached(struct fdb *fdb, struct fdb_cache_entry *e,
+	uint32_t generation, uint64_t key, uint16_t port, uint32_t now_s)
+{
+	uint32_t target = TARGET_NONE;
+	int32_t position = fdb_hash_find(fdb->hash, key, &target);
+
+	if (unlikely(position < 0 || (uint16_t)target != port)) {
+		learn_slowly(fdb, position, target, key, port, now_s);
+		return;
+	}
+	if (__atomic_load_n(&fdb->entry[position].seen_s, __ATOMIC_RELAXED) != now_s)
+		__atomic_store_n(&fdb->entry[position].seen_s, now_s, __ATOMIC_RELAXED);
+	*e = (struct fdb_cache_entry) { key, generation, now_s, port };
+}
+
+/* --- every frame ----------------------------------------------------------------------------- */
 
 static struct fdb_cache_entry *cache_entry(struct fdb_cache *cache, uint64_t key)
 {
@@ -73,143 +185,34 @@ static struct fdb_cache_entry *cache_entry(struct fdb_cache *cache, uint64_t key
 	return &cache->entry[spread >> (64 - FDB_CACHE_BITS)];
 }
 
-/* Returns the key's position and its port, or a negative number. */
-static int32_t find(const struct fdb *fdb, uint64_t key, uint16_t *port)
-{
-	void *data;
-	int32_t position = rte_hash_lookup_data(fdb->hash, &key, &data);
-
-	if (position >= 0)
-		*port = (uint16_t)(uintptr_t)data;
-	return position;
-}
-
-static void changed(struct fdb *fdb)
-{
-	__atomic_store_n(&fdb->generation, fdb->generation + 1, __ATOMIC_RELEASE);
-}
-
-/* A new address, or one that moved. */
-static void learn_slowly(struct fdb *fdb, uint64_t key, uint16_t port, uint32_t now_s)
-{
-	uint16_t before = FDB_PORT_NONE;
-	int32_t position = -1;
-
-	/* The control thread may be sweeping; the next frame teaches as well as this one. */
-	if (!rte_spinlock_trylock(&fdb->lock))
-		return;
-	(void)find(fdb, key, &before);
-	if (rte_hash_add_key_data(fdb->hash, &key, (void *)(uintptr_t)port) == 0)
-		position = rte_hash_lookup(fdb->hash, &key);
-	if (position >= 0)
-		__atomic_store_n(&fdb->seen_s[position], now_s, __ATOMIC_RELAXED);
-	else
-		fdb->n_refused++;
-	if (before != FDB_PORT_NONE) /* caches do not hold what is not known */
-		changed(fdb);
-	rte_spinlock_unlock(&fdb->lock);
-}
-
 void fdb_learn(
 	struct fdb *fdb, struct fdb_cache *cache, uint64_t key, uint16_t port, uint32_t now_s)
 {
 	uint32_t generation = __atomic_load_n(&fdb->generation, __ATOMIC_ACQUIRE);
 	struct fdb_cache_entry *e = cache_entry(cache, key);
-	uint16_t known = FDB_PORT_NONE;
-	int32_t position;
 
 	if (likely(e->key == key && e->generation == generation && e->port == port &&
 		    e->seen_s == now_s))
 		return;
-	position = find(fdb, key, &known);
-	if (unlikely(position < 0 || known != port)) {
-		learn_slowly(fdb, key, port, now_s);
-		return;
-	}
-	if (__atomic_load_n(&fdb->seen_s[position], __ATOMIC_RELAXED) != now_s)
-		__atomic_store_n(&fdb->seen_s[position], now_s, __ATOMIC_RELAXED);
-	*e = (struct fdb_cache_entry) { key, generation, now_s, port };
+	learn_uncached(fdb, e, generation, key, port, now_s);
+}
+
+static __attribute__((noinline)) uint16_t lookup_uncached(
+	struct fdb *fdb, struct fdb_cache_entry *e, uint32_t generation, uint64_t key)
+{
+	uint32_t target = TARGET_NONE;
+
+	if (fdb_hash_find(fdb->hash, key, &target) >= 0)
+		*e = (struct fdb_cache_entry) { key, generation, 0, (uint16_t)target };
+	return (uint16_t)target;
 }
 
 uint16_t fdb_lookup(struct fdb *fdb, struct fdb_cache *cache, uint64_t key)
 {
 	uint32_t generation = __atomic_load_n(&fdb->generation, __ATOMIC_ACQUIRE);
 	struct fdb_cache_entry *e = cache_entry(cache, key);
-	uint16_t port = FDB_PORT_NONE;
 
 	if (likely(e->key == key && e->generation == generation))
 		return e->port;
-	if (find(fdb, key, &port) >= 0)
-		*e = (struct fdb_cache_entry) { key, generation, 0, port };
-	return port;
-}
-
-/* Deletes one key; the lock is held. */
-static void forget(struct fdb *fdb, uint64_t key)
-{
-	(void)rte_hash_del_key(fdb->hash, &key);
-	changed(fdb);
-}
-
-unsigned fdb_expire(struct fdb *fdb, uint32_t now_s, uint32_t age_s)
-{
-	const void *key;
-	void *data;
-	uint32_t next = 0;
-	unsigned n = 0;
-	int32_t position;
-
-	rte_spinlock_lock(&fdb->lock);
-	while ((position = rte_hash_iterate(fdb->hash, &key, &data, &next)) >= 0) {
-		/* Another worker's clock may be a second ahead of ours. */
-		int32_t age = (int32_t)(now_s -
-					__atomic_load_n(&fdb->seen_s[position], __ATOMIC_RELAXED));
-
-		if (age > 0 && (uint32_t)age > age_s) {
-			forget(fdb, *(const uint64_t *)key);
-			n++;
-		}
-	}
-	rte_spinlock_unlock(&fdb->lock);
-	return n;
-}
-
-unsigned fdb_forget_port(struct fdb *fdb, uint16_t port)
-{
-	const void *key;
-	void *data;
-	uint32_t next = 0;
-	unsigned n = 0;
-
-	rte_spinlock_lock(&fdb->lock);
-	while (rte_hash_iterate(fdb->hash, &key, &data, &next) >= 0) {
-		if ((uint16_t)(uintptr_t)data != port)
-			continue;
-		forget(fdb, *(const uint64_t *)key);
-		n++;
-	}
-	rte_spinlock_unlock(&fdb->lock);
-	return n;
-}
-
-bool fdb_next(struct fdb *fdb, uint32_t *cursor, struct fdb_row *row)
-{
-	const void *key;
-	void *data;
-	int32_t position = rte_hash_iterate(fdb->hash, &key, &data, cursor);
-	uint64_t word;
-
-	if (position < 0)
-		return false;
-	word = *(const uint64_t *)key;
-	memcpy(row->mac.byte, &word, sizeof(row->mac.byte));
-	row->vlan = (uint16_t)(word >> 48);
-	row->port = (uint16_t)(uintptr_t)data;
-	row->seen_s = __atomic_load_n(&fdb->seen_s[position], __ATOMIC_RELAXED);
-	return true;
-}
-
-uint64_t fdb_n_refused(const struct fdb *fdb)
-{
-	return __atomic_load_n(&fdb->n_refused, __ATOMIC_RELAXED);
+	return lookup_uncached(fdb, e, generation, key);
 }

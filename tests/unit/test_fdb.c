@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The forwarding database: learning, moving, ageing, a full table, and what caches may say. */
+/* The forwarding database: learning, moving, ageing, deleting, static entries, stale caches. */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,66 +11,12 @@
 
 #include <cmocka.h>
 
-#include <rte_rcu_qsbr.h>
-
 #include "switch/control/eal.h"
-#include "switch/datapath/fdb.h"
-
-#define SIZE 64
-
-struct fixture {
-	struct rte_rcu_qsbr *qsbr;
-	struct fdb *fdb;
-	struct fdb_cache cache; /* of one worker */
-	struct fdb_cache other; /* of another */
-};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	size_t size = rte_rcu_qsbr_get_memsize(2);
-	struct err err;
-
-	assert_non_null(f);
-	assert_int_equal(posix_memalign((void **)&f->qsbr, 64, size), 0);
-	rte_rcu_qsbr_init(f->qsbr, 2);
-	f->fdb = fdb_new(SIZE, f->qsbr, &err);
-	assert_non_null(f->fdb);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	fdb_free(f->fdb);
-	free(f->qsbr);
-	free(f);
-	return 0;
-}
-
-static uint64_t key(uint16_t vlan, unsigned n)
-{
-	struct mac mac = { { 2, 0, 0, 0, (uint8_t)(n >> 8), (uint8_t)n } };
-
-	return fdb_key(vlan, &mac);
-}
-
-static unsigned count(struct fdb *fdb)
-{
-	struct fdb_row row;
-	uint32_t cursor = 0;
-	unsigned n = 0;
-
-	while (fdb_next(fdb, &cursor, &row))
-		n++;
-	return n;
-}
+#include "tests/unit/fdb_fixture.h"
 
 static void test_learned_address_is_found(void **state)
 {
-	struct fixture *f = *state;
+	struct fdb_fixture *f = *state;
 
 	assert_int_equal(fdb_lookup(f->fdb, &f->cache, key(0, 1)), FDB_PORT_NONE);
 	fdb_learn(f->fdb, &f->cache, key(0, 1), 7, 100);
@@ -79,7 +26,7 @@ static void test_learned_address_is_found(void **state)
 
 static void test_vlans_are_separate(void **state)
 {
-	struct fixture *f = *state;
+	struct fdb_fixture *f = *state;
 
 	fdb_learn(f->fdb, &f->cache, key(10, 1), 1, 100);
 	fdb_learn(f->fdb, &f->cache, key(20, 1), 2, 100);
@@ -90,18 +37,22 @@ static void test_vlans_are_separate(void **state)
 
 static void test_move_is_seen_through_a_warm_cache(void **state)
 {
-	struct fixture *f = *state;
+	struct fdb_fixture *f = *state;
 
 	fdb_learn(f->fdb, &f->cache, key(0, 1), 1, 100);
 	assert_int_equal(fdb_lookup(f->fdb, &f->other, key(0, 1)), 1);
 	fdb_learn(f->fdb, &f->cache, key(0, 1), 2, 100);
 	assert_int_equal(fdb_lookup(f->fdb, &f->other, key(0, 1)), 2);
-	assert_int_equal(count(f->fdb), 1);
+	assert_int_equal(count_rows(f->fdb), 1);
+	assert_int_equal(stats(f, 1).n_entries, 0);
+	assert_int_equal(stats(f, 2).n_entries, 1);
+	assert_int_equal(stats(f, 2).n_moved, 1);
+	assert_int_equal(stats(f, 1).n_moved, 0);
 }
 
 static void test_address_expires_unless_it_speaks(void **state)
 {
-	struct fixture *f = *state;
+	struct fdb_fixture *f = *state;
 
 	fdb_learn(f->fdb, &f->cache, key(0, 1), 1, 100);
 	fdb_learn(f->fdb, &f->cache, key(0, 2), 2, 100);
@@ -114,7 +65,7 @@ static void test_address_expires_unless_it_speaks(void **state)
 
 static void test_a_clock_ahead_does_not_expire(void **state)
 {
-	struct fixture *f = *state;
+	struct fdb_fixture *f = *state;
 
 	fdb_learn(f->fdb, &f->cache, key(0, 1), 1, 101);
 	assert_int_equal(fdb_expire(f->fdb, 100, 10), 0);
@@ -122,7 +73,7 @@ static void test_a_clock_ahead_does_not_expire(void **state)
 
 static void test_port_is_forgotten_alone(void **state)
 {
-	struct fixture *f = *state;
+	struct fdb_fixture *f = *state;
 
 	for (unsigned i = 0; i < 20; i++)
 		fdb_learn(f->fdb, &f->cache, key(0, i), (uint16_t)(i % 2), 100);
@@ -132,47 +83,194 @@ static void test_port_is_forgotten_alone(void **state)
 			fdb_lookup(f->fdb, &f->cache, key(0, i)), i % 2 ? FDB_PORT_NONE : 0);
 }
 
-static void test_full_table_keeps_what_it_has(void **state)
-{
-	struct fixture *f = *state;
-	unsigned held;
-
-	for (unsigned i = 0; i < 4 * SIZE; i++)
-		fdb_learn(f->fdb, &f->cache, key(0, i), 3, 100);
-	held = count(f->fdb);
-	assert_true(held >= SIZE && held < 4 * SIZE);
-	assert_int_equal(fdb_n_refused(f->fdb), 4 * SIZE - held);
-	assert_int_equal(fdb_lookup(f->fdb, &f->cache, key(0, 0)), 3);
-}
-
 static void test_slots_come_back_after_a_grace_period(void **state)
 {
-	struct fixture *f = *state;
+	struct fdb_fixture *f = *state;
 
-	for (unsigned round = 0; round < 10; round++) {
+	for (unsigned round = 0; round < 100; round++) {
 		for (unsigned i = 0; i < SIZE; i++)
 			fdb_learn(f->fdb, &f->cache, key((uint16_t)(round + 1), i), 3, 100);
-		fdb_forget_port(f->fdb, 3);
-		assert_int_equal(count(f->fdb), 0);
+		assert_int_equal(fdb_flush(f->fdb, 3), SIZE);
+		assert_int_equal(count_rows(f->fdb), 0);
 	}
-	assert_int_equal(fdb_n_refused(f->fdb), 0);
+	assert_int_equal(stats(f, 3).n_refused, 0);
+	assert_int_equal(stats(f, 3).n_learned, 100 * SIZE);
+}
+
+/* --- static entries -------------------------------------------------------------------------- */
+
+static void test_static_entry_stays(void **state)
+{
+	struct fdb_fixture *f = *state;
+
+	assert_int_equal(fdb_add_static(f->fdb, key(0, 1), 1), 0);
+	assert_int_equal(port_of(f, 1), 1);
+	learn(f, 1, 2, 100);
+	learn(f, 1, 2, 101);
+	learn(f, 1, 1, 101);
+	assert_int_equal(port_of(f, 1), 1);
+	assert_int_equal(stats(f, 2).n_static_conflicts, 2);
+	assert_int_equal(stats(f, 2).n_moved, 0);
+	assert_int_equal(fdb_expire(f->fdb, 100000, 300), 0);
+	assert_int_equal(fdb_flush(f->fdb, 1), 0);
+	assert_int_equal(fdb_flush(f->fdb, FDB_PORT_NONE), 0);
+	for (uint32_t s = 200; s < 210; s++)
+		learn_many(f, 1000 * s, 1000, 1, s);
+	assert_int_equal(port_of(f, 1), 1);
+	assert_int_equal(stats(f, 1).n_static, 1);
+	assert_int_equal(stats(f, 1).n_entries, SIZE - 1);
+}
+
+static void test_static_entries_are_shown(void **state)
+{
+	struct fdb_fixture *f = *state;
+	uint32_t cursor = 0;
+	struct fdb_row row;
+
+	assert_int_equal(fdb_add_static(f->fdb, key(7, 0x0102), 9), 0);
+	assert_true(fdb_next(f->fdb, &cursor, &row));
+	assert_true(row.is_static);
+	assert_int_equal(row.vlan, 7);
+	assert_int_equal(row.port, 9);
+	assert_int_equal(row.mac.byte[4], 1);
+	assert_int_equal(row.mac.byte[5], 2);
+	assert_int_equal(row.seen_s, 0);
+	assert_false(fdb_next(f->fdb, &cursor, &row));
+	fdb_learn(f->fdb, &f->cache, key(7, 0x0102), 9, 55);
+	cursor = 0;
+	assert_true(fdb_next(f->fdb, &cursor, &row));
+	assert_int_equal(row.seen_s, 55);
+}
+
+static void test_static_takes_over_what_was_learned(void **state)
+{
+	struct fdb_fixture *f = *state;
+
+	learn(f, 1, 1, 100);
+	assert_int_equal(port_of(f, 1), 1);
+	assert_int_equal(fdb_add_static(f->fdb, key(0, 1), 2), 0);
+	assert_int_equal(port_of(f, 1), 2);
+	assert_int_equal(stats(f, 1).n_entries, 0);
+	assert_int_equal(stats(f, 2).n_entries, 0);
+	assert_int_equal(stats(f, 2).n_static, 1);
+	assert_int_equal(fdb_add_static(f->fdb, key(0, 1), 3), 0);
+	assert_int_equal(port_of(f, 1), 3);
+	assert_int_equal(stats(f, 2).n_static, 0);
+	assert_int_equal(count_rows(f->fdb), 1);
+	assert_int_equal(fdb_add_static(f->fdb, key(0, 2), FDB_PORT_MAX), -EINVAL);
+}
+
+static void test_static_entries_do_not_count_against_the_limit(void **state)
+{
+	struct fdb_fixture *f = *state;
+
+	fdb_set_limit(f->fdb, 1, 2);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(fdb_add_static(f->fdb, key(0, i), 1), 0);
+	learn_many(f, 10, 3, 1, 100);
+	assert_int_equal(stats(f, 1).n_static, 5);
+	assert_int_equal(stats(f, 1).n_entries, 2);
+	assert_int_equal(port_of(f, 12), 1);
+}
+
+static void test_table_full_of_static_entries(void **state)
+{
+	struct fdb_fixture *f = *state;
+
+	learn_many(f, 1000, SIZE, 1, 100);
+	for (unsigned i = 0; i < SIZE; i++)
+		assert_int_equal(fdb_add_static(f->fdb, key(0, i), 2), 0);
+	assert_int_equal(stats(f, 1).n_entries, 0);
+	assert_int_equal(stats(f, 1).n_evicted, SIZE);
+	assert_int_equal(fdb_add_static(f->fdb, key(0, SIZE), 2), -ENOSPC);
+	learn(f, 1000, 1, 101);
+	assert_int_equal(stats(f, 1).n_refused, 1);
+	assert_int_equal(port_of(f, 1000), FDB_PORT_NONE);
+	assert_int_equal(fdb_del(f->fdb, key(0, 5)), 0);
+	learn(f, 1000, 1, 102);
+	assert_int_equal(port_of(f, 1000), 1);
+}
+
+static void test_deletion_is_for_any_kind(void **state)
+{
+	struct fdb_fixture *f = *state;
+
+	learn(f, 1, 1, 100);
+	assert_int_equal(fdb_add_static(f->fdb, key(0, 2), 2), 0);
+	assert_int_equal(port_of(f, 1), 1);
+	assert_int_equal(port_of(f, 2), 2);
+	assert_int_equal(fdb_del(f->fdb, key(0, 1)), 0);
+	assert_int_equal(fdb_del(f->fdb, key(0, 2)), 0);
+	assert_int_equal(fdb_del(f->fdb, key(0, 2)), -ENOENT);
+	assert_int_equal(port_of(f, 1), FDB_PORT_NONE);
+	assert_int_equal(port_of(f, 2), FDB_PORT_NONE);
+	assert_int_equal(count_rows(f->fdb), 0);
+}
+
+static void test_flush_is_for_one_port_or_all(void **state)
+{
+	struct fdb_fixture *f = *state;
+
+	learn_many(f, 0, 5, 1, 100);
+	learn_many(f, 10, 6, 2, 100);
+	assert_int_equal(fdb_add_static(f->fdb, key(0, 20), 1), 0);
+	assert_int_equal(fdb_flush(f->fdb, 1), 5);
+	assert_int_equal(port_of(f, 0), FDB_PORT_NONE);
+	assert_int_equal(port_of(f, 10), 2);
+	assert_int_equal(fdb_flush(f->fdb, FDB_PORT_NONE), 6);
+	assert_int_equal(port_of(f, 20), 1);
+	assert_int_equal(count_rows(f->fdb), 1);
+}
+
+static void test_gone_port_leaves_nothing(void **state)
+{
+	struct fdb_fixture *f = *state;
+	struct fdb_port_stats s;
+
+	fdb_set_limit(f->fdb, 1, 3);
+	learn_many(f, 0, 5, 1, 100);
+	learn(f, 10, 2, 100);
+	assert_int_equal(fdb_add_static(f->fdb, key(0, 20), 1), 0);
+	assert_int_equal(fdb_forget_port(f->fdb, 1), 4);
+	s = stats(f, 1);
+	assert_int_equal(s.n_entries + s.n_static + s.n_learned + s.n_evicted, 0);
+	assert_int_equal(port_of(f, 20), FDB_PORT_NONE);
+	assert_int_equal(port_of(f, 10), 2);
+	learn_many(f, 0, 5, 1, 100);
+	assert_int_equal(stats(f, 1).n_entries, 5);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_learned_address_is_found, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_vlans_are_separate, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_move_is_seen_through_a_warm_cache, setup, teardown),
+			test_learned_address_is_found, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(test_vlans_are_separate, fdb_setup, fdb_teardown),
 		cmocka_unit_test_setup_teardown(
-			test_address_expires_unless_it_speaks, setup, teardown),
+			test_move_is_seen_through_a_warm_cache, fdb_setup, fdb_teardown),
 		cmocka_unit_test_setup_teardown(
-			test_a_clock_ahead_does_not_expire, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_port_is_forgotten_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_full_table_keeps_what_it_has, setup, teardown),
+			test_address_expires_unless_it_speaks, fdb_setup, fdb_teardown),
 		cmocka_unit_test_setup_teardown(
-			test_slots_come_back_after_a_grace_period, setup, teardown),
+			test_a_clock_ahead_does_not_expire, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_port_is_forgotten_alone, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_slots_come_back_after_a_grace_period, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(test_static_entry_stays, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_static_entries_are_shown, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_static_takes_over_what_was_learned, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(test_static_entries_do_not_count_against_the_limit,
+			fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_table_full_of_static_entries, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_deletion_is_for_any_kind, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_flush_is_for_one_port_or_all, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_gone_port_leaves_nothing, fdb_setup, fdb_teardown),
 	};
 	struct err err = { "" };
 
