@@ -223,20 +223,18 @@ static int apply_foreign_log_level(struct sluiced_config *config, struct err *er
 		"RUNCVM_LOG_LEVEL: \"%.40s\" is not ERROR, WARN, INFO, DEBUG or OFF", level);
 }
 
-static int load_layers(
-	struct sluiced_config *config, const char *path, char *const *words, struct err *err)
+/* `text` is the file's content, NULL: there is none. */
+static int load_layers(struct sluiced_config *config, const char *text, size_t len,
+	const char *name, char *const *words, struct err *err)
 {
-	cleanup_free char *text = NULL;
-	size_t len = 0;
 	int ret = 0;
 
-	if (path != NULL) {
-		ret = read_file(path, &text, &len, err);
-		if (ret == 0)
-			ret = decode_text(config, text, len, err);
-		if (ret < 0)
-			return err_wrap(err, ret, "%s", path);
-	}
+	*config = (struct sluiced_config) { 0 };
+	settings_apply_defaults(&table, 0, config);
+	if (text != NULL)
+		ret = decode_text(config, text, len, err);
+	if (ret < 0)
+		return err_wrap(err, ret, "%s", name);
 	ret = apply_foreign_log_level(config, err);
 	if (ret == 0)
 		ret = settings_from_env(&table, config, err);
@@ -245,20 +243,39 @@ static int load_layers(
 	if (ret < 0)
 		return ret;
 	ret = sluiced_config_check(config, err);
-	return ret < 0 ? err_wrap(err, ret, "%s", path != NULL ? path : "settings") : 0;
+	return ret < 0 ? err_wrap(err, ret, "%s", name) : 0;
+}
+
+int sluiced_config_layer(struct sluiced_config *config, const char *text, size_t len,
+	const char *name, char *const *words, struct err *err)
+{
+	int ret = load_layers(config, text, len, name, words, err);
+
+	if (ret < 0)
+		sluiced_config_free(config);
+	return ret;
 }
 
 int sluiced_config_load(
 	struct sluiced_config *config, const char *path, char *const *words, struct err *err)
 {
-	int ret;
+	cleanup_free char *text = NULL;
+	size_t len = 0;
+	int ret = 0;
 
 	*config = (struct sluiced_config) { 0 };
-	settings_apply_defaults(&table, 0, config);
-	ret = load_layers(config, path, words, err);
+	if (path != NULL)
+		ret = read_file(path, &text, &len, err);
 	if (ret < 0)
-		sluiced_config_free(config);
-	return ret;
+		return err_wrap(err, ret, "%s", path);
+	return sluiced_config_layer(
+		config, text, len, path != NULL ? path : "settings", words, err);
+}
+
+int sluiced_config_set(
+	struct sluiced_config *config, const char *name, const char *text, struct err *err)
+{
+	return settings_set(&table, name, text, config, err);
 }
 
 /* Takes `entry` over; false if it is NULL or memory is short. */
@@ -292,6 +309,14 @@ void sluiced_config_free(struct sluiced_config *config)
 	free(config->ports);
 	free(config->fdb_static);
 	*config = (struct sluiced_config) { 0 };
+}
+
+const struct port_config *sluiced_config_port(const struct sluiced_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_ports; i++)
+		if (strcmp(config->ports[i].name, name) == 0)
+			return &config->ports[i];
+	return NULL;
 }
 
 void sluiced_config_print_help(FILE *out)

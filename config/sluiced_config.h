@@ -60,10 +60,22 @@ struct sluiced_config {
 int sluiced_config_load(
 	struct sluiced_config *config, const char *path, char *const *words, struct err *err);
 
+/* As sluiced_config_load(), of a file with this content; `name` is what messages call it. */
+int sluiced_config_layer(struct sluiced_config *config, const char *text, size_t len,
+	const char *name, char *const *words, struct err *err);
+
+/* One setting by its name; what belongs to it (a check, say) is still the caller's. */
+int sluiced_config_set(
+	struct sluiced_config *config, const char *name, const char *text, struct err *err);
+
 /* The file's layer alone, from bytes in memory: what `sluiced_config_load(path, NULL)` makes of a
  * file with that content in an empty environment. Messages do not name the file. */
 int sluiced_config_decode(
 	struct sluiced_config *config, const char *text, size_t len, struct err *err);
+
+/* The port of this name, or NULL. */
+const struct port_config *sluiced_config_port(
+	const struct sluiced_config *config, const char *name);
 
 /*
  * What must hold between the settings of a configuration whose parts are each good: what ports

@@ -101,7 +101,7 @@ char *json_rpc_error_line(const json_t *id, enum json_rpc_code code, const char 
 
 char *json_rpc_request_line(const json_t *id, const char *method, const json_t *params)
 {
-	return dump_line(json_pack("{s:s, s:o, s:s, s:O*}", "jsonrpc", "2.0", "id", id_or_null(id),
+	return dump_line(json_pack("{s:s, s:O*, s:s, s:O*}", "jsonrpc", "2.0", "id", (json_t *)id,
 		"method", method, "params", (json_t *)params));
 }
 

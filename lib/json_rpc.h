@@ -47,7 +47,8 @@ void json_rpc_request_free(struct json_rpc_request *req);
 
 /*
  * Build one line with its newline, to be freed by the caller; NULL when memory is short. `id`
- * (NULL: null), `result` and `params` (NULL: none) are borrowed.
+ * (NULL: null, and in a request none at all: a notification), `result` and `params` (NULL: none)
+ * are borrowed.
  */
 char *json_rpc_result_line(const json_t *id, const json_t *result);
 char *json_rpc_error_line(const json_t *id, enum json_rpc_code code, const char *message);

@@ -24,6 +24,15 @@ static inline bool mac_is_multicast(const struct mac *mac)
 	return mac->byte[0] & 1;
 }
 
+/* 01:80:c2:00:00:00 to :0f, which bridges keep to themselves: STP, LACP, LLDP (IEEE 802.1Q 8.6.3).
+ */
+static inline bool mac_is_reserved(const struct mac *mac)
+{
+	static const struct mac base = { { 0x01, 0x80, 0xc2 } };
+
+	return memcmp(mac, &base, 5) == 0 && mac->byte[5] < 0x10;
+}
+
 static inline bool mac_is_zero(const struct mac *mac)
 {
 	static const struct mac zero;

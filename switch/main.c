@@ -18,9 +18,8 @@
 #include "lib/log.h"
 #include "lib/sd_notify.h"
 #include "switch/control/eal.h"
-#include "switch/control/methods.h"
-#include "switch/control/rpc_server.h"
-#include "switch/control/switch.h"
+#include "switch/control/control.h"
+#include "switch/control/telemetry.h"
 
 #define EXIT_USAGE 2
 
@@ -36,38 +35,43 @@ static void on_signal(evutil_socket_t signal, short what, void *arg)
 	(void)event_base_loopexit(arg, NULL);
 }
 
-static int run(const struct sluiced_config *config, struct event_base *base, struct err *err)
+static void on_hangup(evutil_socket_t signal, short what, void *arg)
+{
+	struct err err = { "" };
+
+	(void)control_reload(arg, NULL, &err); /* which says how it went */
+}
+
+static int run(
+	struct control *c, struct sluiced_config *config, struct event_base *base, struct err *err)
 {
 	struct event *term = evsignal_new(base, SIGTERM, on_signal, base);
 	struct event *interrupt = evsignal_new(base, SIGINT, on_signal, base);
-	struct rpc_server *server = NULL;
-	static struct sluice_switch sw;
+	struct event *hangup = evsignal_new(base, SIGHUP, on_hangup, c);
 	int ret;
 
 	/* From here on a signal means an orderly stop, also while we start. */
 	event_add(term, NULL);
 	event_add(interrupt, NULL);
-	ret = switch_start(&sw, config, base, err);
+	ret = control_start(c, config, base, err);
 	if (ret == 0) {
-		server = rpc_server_new(base, config->control_socket, switch_methods, &sw, err);
-		ret = server ? 0 : -1;
-	}
-	if (ret == 0) {
-		log_info("ready", log_str("control_socket", config->control_socket),
-			log_int("ports", (int64_t)config->n_ports));
+		event_add(hangup, NULL);
+		log_info("ready", log_str("control_socket", c->sw.config.control_socket),
+			log_int("ports", c->sw.n_ports));
 		(void)sd_notify_send("READY=1\nSTATUS=forwarding");
 		event_base_dispatch(base);
 		(void)sd_notify_send("STOPPING=1");
+		control_stop(c);
 	}
-	rpc_server_free(server);
-	switch_stop(&sw);
+	event_free(hangup);
 	event_free(interrupt);
 	event_free(term);
 	return ret;
 }
 
-static int start(const struct sluiced_config *config)
+static int start(struct sluiced_config *config, const struct sluiced_options *opts)
 {
+	static struct control control;
 	struct err err = { "" };
 	struct event_base *base;
 	int ret;
@@ -80,9 +84,13 @@ static int start(const struct sluiced_config *config)
 		log_error("cannot make an event loop");
 		return EXIT_FAILURE;
 	}
-	ret = eal_start(heap_mb(config), &err);
+	ret = eal_start(heap_mb(config), config->telemetry, &err);
 	if (ret == 0) {
-		ret = run(config, base, &err);
+		control.config_path = opts->config_path;
+		control.settings = opts->settings;
+		ret = config->telemetry ? telemetry_start(&err) : 0;
+		if (ret == 0)
+			ret = run(&control, config, base, &err);
 		eal_stop();
 	}
 	event_base_free(base);
@@ -110,7 +118,7 @@ static int load_and_start(const struct sluiced_options *opts)
 		printf("%s: good, %zu ports\n", opts->config_path, config.n_ports);
 		ret = EXIT_SUCCESS;
 	} else {
-		ret = start(&config);
+		ret = start(&config, opts);
 	}
 	sluiced_config_free(&config);
 	return ret;

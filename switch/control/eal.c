@@ -27,13 +27,14 @@ static int float_main_core(char *out, size_t len)
 	return 0;
 }
 
-int eal_start(unsigned heap_mb, struct err *err)
+int eal_start(unsigned heap_mb, bool telemetry, struct err *err)
 {
 	char lcores[4096] = "--lcores=0", heap[32];
 	const char *argv[] = { "sluiced", lcores, "--no-huge", "-m", heap, "--no-pci",
-		"--no-telemetry", "--no-shconf", "--log-level=lib.eal:error",
-		"--log-level=lib.hash:critical", NULL };
-	int argc = sizeof(argv) / sizeof(argv[0]) - 1;
+		"--no-shconf", "--file-prefix=sluice", "--log-level=lib.eal:error",
+		"--log-level=lib.hash:critical", "--log-level=lib.telemetry:error",
+		telemetry ? NULL : "--no-telemetry", NULL };
+	int argc = sizeof(argv) / sizeof(argv[0]) - 1 - telemetry;
 
 	if (float_main_core(lcores, sizeof(lcores)) < 0)
 		snprintf(lcores, sizeof(lcores), "--lcores=0");

@@ -7,9 +7,14 @@
  * its own that would move packets: our workers are ours (worker_thread.h).
  */
 
+#include <stdbool.h>
+
 #include "lib/err.h"
 
-/* Call once, before any thread exists. `heap_mb`: memory for DPDK's heap, touched as it is used. */
-int eal_start(unsigned heap_mb, struct err *err);
+/*
+ * Call once, before any thread exists. `heap_mb`: memory for DPDK's heap, touched as it is used.
+ * `telemetry`: serve DPDK's telemetry socket, /var/run/dpdk/sluice/dpdk_telemetry.v2.
+ */
+int eal_start(unsigned heap_mb, bool telemetry, struct err *err);
 
 void eal_stop(void);

@@ -18,13 +18,16 @@
 #include "lib/unix_socket.h"
 
 #define CLIENTS_MAX       64
-#define OUTPUT_MAX        (4u << 20) /* unread answers of one client */
+#define OUTPUT_MAX        (4u << 20)   /* unread answers of one client */
+#define FOLLOWER_MAX      (256u << 10) /* unread notifications of one client */
 #define REQUESTS_PER_TURN 16
 
 struct client {
 	TAILQ_ENTRY(client) link;
 	struct rpc_server *server;
 	struct bufferevent *bev;
+	bool follows;
+	uint64_t n_lost; /* notifications, since the last that it got */
 };
 
 struct rpc_server {
@@ -55,8 +58,9 @@ static const struct rpc_method *find_method(const struct rpc_server *s, const ch
 }
 
 /* The answer to a decoded request, one line. */
-static char *call(const struct rpc_server *s, const struct json_rpc_request *req)
+static char *call(struct client *c, const struct json_rpc_request *req)
 {
+	const struct rpc_server *s = c->server;
 	const struct rpc_method *m = find_method(s, req->method);
 	struct err err = { "" };
 	json_t *result;
@@ -69,6 +73,7 @@ static char *call(const struct rpc_server *s, const struct json_rpc_request *req
 	result = m->call(s->ctx, req->params, &err);
 	if (!result)
 		return json_rpc_error_line(req->id, JSON_RPC_FAILED, err.text);
+	c->follows |= m->follows;
 	line = json_rpc_result_line(req->id, result);
 	json_decref(result);
 	return line;
@@ -89,7 +94,7 @@ static bool answer(struct client *c, const char *text, size_t len)
 	if (code != JSON_RPC_OK)
 		line = json_rpc_error_line(req.id, code, err.text);
 	else
-		line = call(c->server, &req);
+		line = call(c, &req);
 	if (line && (req.id || code != JSON_RPC_OK))
 		bufferevent_write(c->bev, line, strlen(line));
 	json_rpc_request_free(&req);
@@ -167,6 +172,44 @@ static void on_connect(evutil_socket_t listen_fd, short what, void *arg)
 	}
 	if (add_client(s, fd) == 0)
 		(void)steal_fd(&fd);
+}
+
+static void tell(struct client *c, const char *method, const json_t *params)
+{
+	cleanup_free char *line = json_rpc_request_line(NULL, method, params);
+
+	if (line)
+		bufferevent_write(c->bev, line, strlen(line));
+}
+
+static void tell_lost(struct client *c, const char *method)
+{
+	json_t *params =
+		json_pack("{s:s, s:I}", "event", "events-lost", "count", (json_int_t)c->n_lost);
+
+	if (params)
+		tell(c, method, params);
+	json_decref(params);
+	c->n_lost = 0;
+}
+
+void rpc_server_tell(struct rpc_server *s, const char *method, const json_t *params)
+{
+	struct client *c;
+
+	if (!s)
+		return;
+	TAILQ_FOREACH (c, &s->clients, link) {
+		if (!c->follows)
+			continue;
+		if (evbuffer_get_length(bufferevent_get_output(c->bev)) > FOLLOWER_MAX) {
+			c->n_lost++;
+			continue;
+		}
+		if (c->n_lost > 0)
+			tell_lost(c, method);
+		tell(c, method, params);
+	}
 }
 
 struct rpc_server *rpc_server_new(struct event_base *base, const char *path,

@@ -9,6 +9,8 @@
  * Thread-safety: control thread only.
  */
 
+#include <stdbool.h>
+
 #include <event2/event.h>
 #include <jansson.h>
 
@@ -23,6 +25,7 @@ typedef json_t *(*rpc_method_fn)(void *ctx, const json_t *params, struct err *er
 struct rpc_method {
 	const char *name;
 	rpc_method_fn call;
+	bool follows; /* whoever calls it gets what rpc_server_tell() says from then on */
 };
 
 struct rpc_server;
@@ -30,6 +33,12 @@ struct rpc_server;
 /* `methods` ends with a row without a name, and must outlive the server, as must ctx and path. */
 struct rpc_server *rpc_server_new(struct event_base *base, const char *path,
 	const struct rpc_method *methods, void *ctx, struct err *err);
+
+/*
+ * Sends a notification to all who follow. A follower that does not keep up misses some, and is told
+ * how many: {"event": "events-lost", "count": N}. NULL is fine for the server.
+ */
+void rpc_server_tell(struct rpc_server *s, const char *method, const json_t *params);
 
 /* Disconnects all clients and removes the socket. NULL is fine. */
 void rpc_server_free(struct rpc_server *s);

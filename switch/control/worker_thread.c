@@ -44,6 +44,17 @@ void worker_thread_wake(struct worker_thread *wt)
 	(void)!write(wt->wake_fd, &one, sizeof(one));
 }
 
+static uint64_t spin_cycles(const struct worker *w, uint32_t spin_us)
+{
+	return spin_us == SPIN_FOREVER ? UINT64_MAX : (uint64_t)spin_us * (w->hz / 1000000);
+}
+
+void worker_thread_set_spin(struct worker_thread *wt, uint32_t spin_us)
+{
+	__atomic_store_n(
+		&wt->worker->spin_cycles, spin_cycles(wt->worker, spin_us), __ATOMIC_RELAXED);
+}
+
 static struct worker *new_worker(struct worker_thread *wt, const struct worker_settings *s)
 {
 	struct worker *w = NULL;
@@ -56,8 +67,7 @@ static struct worker *new_worker(struct worker_thread *wt, const struct worker_s
 	w->fdb = s->fdb;
 	w->qsbr = s->qsbr;
 	w->hz = rte_get_tsc_hz();
-	w->spin_cycles =
-		s->spin_us == SPIN_FOREVER ? UINT64_MAX : (uint64_t)s->spin_us * (w->hz / 1000000);
+	w->spin_cycles = spin_cycles(w, s->spin_us);
 	w->sleep = sleep_until_ready;
 	w->ctx = wt;
 	return w;
@@ -104,20 +114,38 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int pin(pthread_attr_t *attr, int cpu)
+/* The one CPU, or all that the process had when its control thread started. */
+static cpu_set_t cpus_of(int cpu)
 {
 	cpu_set_t set;
 
-	if (cpu < 0)
-		return 0;
 	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return pthread_attr_setaffinity_np(attr, sizeof(set), &set);
+	if (cpu >= 0)
+		CPU_SET(cpu, &set);
+	else
+		(void)sched_getaffinity(getpid(), sizeof(set), &set);
+	return set;
+}
+
+int worker_thread_bind(struct worker_thread *wt, int cpu, struct err *err)
+{
+	cpu_set_t set = cpus_of(cpu);
+	int ret;
+
+	if (cpu == wt->cpu)
+		return 0;
+	ret = pthread_setaffinity_np(wt->thread, sizeof(set), &set);
+	if (ret != 0)
+		return err_errno(err, ret, "worker-cpus: cannot bind worker %u to CPU %d",
+			wt->worker->id, cpu);
+	wt->cpu = cpu;
+	return 0;
 }
 
 int worker_thread_start(struct worker_thread *wt, struct err *err)
 {
 	const struct sigaction interrupt = { .sa_handler = ignore_signal };
+	cpu_set_t set = cpus_of(wt->cpu);
 	sigset_t all, before;
 	pthread_attr_t attr;
 	int ret;
@@ -129,7 +157,7 @@ int worker_thread_start(struct worker_thread *wt, struct err *err)
 	sigdelset(&all, SIGUSR1);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pthread_attr_init(&attr);
-	ret = pin(&attr, wt->cpu);
+	ret = pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
 	if (ret == 0)
 		ret = pthread_create(&wt->thread, &attr, run, wt);
 	pthread_attr_destroy(&attr);

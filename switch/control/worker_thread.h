@@ -18,7 +18,7 @@ struct worker_thread {
 	pthread_t thread;
 	int epoll_fd;
 	int wake_fd;
-	int cpu; /* -1: not pinned */
+	int cpu; /* -1: not bound */
 	bool started;
 };
 
@@ -36,6 +36,12 @@ int worker_thread_init(
 	struct worker_thread *wt, const struct worker_settings *settings, struct err *err);
 
 int worker_thread_start(struct worker_thread *wt, struct err *err);
+
+/* Binds the thread to another CPU; -1: to none, it may run wherever the process may. */
+int worker_thread_bind(struct worker_thread *wt, int cpu, struct err *err);
+
+/* How long it spins before it sleeps. */
+void worker_thread_set_spin(struct worker_thread *wt, uint32_t spin_us);
 
 /* Stops the loop and joins the thread, if there is one. watch() and unwatch() still work. */
 void worker_thread_join(struct worker_thread *wt);

@@ -21,6 +21,8 @@
 	X(BAD_DESCRIPTOR, bad_descriptor, RX, "descriptor outside the guest's memory or ring")     \
 	X(HAIRPIN, hairpin, RX, "destination is behind the port it came from")                     \
 	X(NO_DESTINATION, no_destination, RX, "no other port to send it to")                       \
+	X(RESERVED, reserved, RX, "reserved multicast (01:80:c2:00:00:0x), see forward-reserved")  \
+	X(VLAN, vlan, RX, "its VLAN does not cross the port it came from")                         \
 	X(LANDING_LOST, landing_lost, RX, "guest memory vanished while the frame was received")    \
 	X(RING_FULL, ring_full, TX, "the guest has no free receive buffer")                        \
 	X(BUFFER_SMALL, buffer_small, TX,                                                          \

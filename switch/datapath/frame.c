@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/datapath/frame.h"
 
-#define ETHERTYPE_VLAN 0x8100 /* 802.1Q */
-#define ETHERTYPE_QINQ 0x88a8 /* 802.1ad */
-#define VLAN_TAGS_MAX  2
-#define VLAN_ID_MASK   0x0fff
+#define VLAN_TAGS_MAX 2
+#define VLAN_ID_MASK  0x0fff
 
 /* Takes the first `taken` segments out of the list. */
 static void forget_segments(struct frame *f, unsigned taken)

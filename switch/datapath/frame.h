@@ -15,7 +15,8 @@
  * byte order, and was validated against `len` when the frame was received (offload.h).
  *
  * Ownership: a frame is valid from its port's receive() until its release(); several egress ports
- * may read it in between, so whoever has to alter one for an egress alters a copy (segment.h).
+ * may read it in between, so an egress that has to alter one alters a copy (segment.h). Only the
+ * outermost VLAN tag is put in and taken out in place, between two egress ports (vlan.h).
  */
 
 #include <stdbool.h>
@@ -32,6 +33,8 @@
 
 #define ETH_HEADER_LEN 14
 #define VLAN_TAG_LEN   4
+#define ETHERTYPE_VLAN 0x8100 /* 802.1Q */
+#define ETHERTYPE_QINQ 0x88a8 /* 802.1ad */
 
 enum gso_type {
 	GSO_NONE,
@@ -59,9 +62,9 @@ struct frame {
 	uint16_t head_len;
 	uint16_t n_segs;
 	struct offload offload;
-	uint16_t l3_offset;   /* after Ethernet and VLAN tags */
-	uint16_t ethertype;   /* at l3_offset - 2, host order */
-	uint16_t vlan;        /* id of the outermost tag, 0 if untagged or priority-tagged */
+	uint16_t l3_offset; /* after Ethernet and VLAN tags */
+	uint16_t ethertype; /* at l3_offset - 2, host order */
+	uint16_t vlan;      /* it belongs to: the outermost tag's, unless its port says otherwise */
 	struct port *ingress; /* where it came from */
 	struct port *landed;  /* the only port it may still go to, its payload is there already */
 	uint8_t *head;        /* into head_room: room for a VLAN tag in front */
@@ -100,7 +103,7 @@ bool frame_parse_l2(struct frame *f);
 struct frame_l2 {
 	uint16_t l3_offset; /* from the frame's first byte */
 	uint16_t ethertype;
-	uint16_t vlan; /* as in struct frame */
+	uint16_t vlan; /* id of the outermost tag, 0 if untagged or priority-tagged */
 };
 
 /* Reads the Ethernet header at `offset` of the head; false if the head does not hold it. */

@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "switch/datapath/vlan.h"
 #include "switch/port/port.h"
 
 struct rx_queue {
@@ -27,6 +28,7 @@ struct rx_list {
 };
 
 struct topology {
+	bool forward_reserved; /* 01:80:c2:00:00:0x */
 	unsigned n_ports;
 	struct port *port[PORT_MAX];  /* all of them, dense */
 	struct port *by_id[PORT_MAX]; /* NULL where the slot is free */
@@ -35,6 +37,10 @@ struct topology {
 	 * in: frames of that port may be received straight into it.
 	 */
 	struct port *sole[PORT_MAX];
+	/* Of by_id[]; NULL: every frame crosses as it is. `vlans`: any is not NULL. */
+	const struct vlan_policy *vlan[PORT_MAX];
+	bool vlans;
+	struct vlan_policy *policies; /* what vlan[] points into */
 	struct rx_list rx[WORKER_MAX];
 	struct rx_queue queues[]; /* all of them, in the order of their workers */
 };

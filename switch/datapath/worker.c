@@ -6,11 +6,6 @@
 #include <rte_pause.h>
 #include <rte_rcu_qsbr.h>
 
-uint32_t worker_now_s(const struct worker *w)
-{
-	return (uint32_t)(rte_rdtsc() / w->hz);
-}
-
 /* One round over all its queues. Returns the frames that came in. */
 static unsigned poll_queues(struct worker *w, const struct topology *t, uint32_t now_s)
 {
@@ -79,7 +74,7 @@ void worker_run(struct worker *w)
 		if (n > 0) {
 			w->stats.busy_loops++;
 			idle_since = rte_rdtsc();
-		} else if (now - idle_since >= w->spin_cycles) {
+		} else if (now - idle_since >= __atomic_load_n(&w->spin_cycles, __ATOMIC_RELAXED)) {
 			go_to_sleep(w);
 			idle_since = rte_rdtsc();
 		} else {

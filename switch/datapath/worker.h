@@ -13,8 +13,8 @@
  * No wake-up is lost: each queue makes its wish visible before it looks (a full fence on a ring, a
  * system call on a socket), and the peer makes its work visible before it looks at the wish.
  *
- * Thread-safety: the loop owns everything but `topology`, `stop` (control writes) and the
- * statistics, which it alone writes and control reads.
+ * Thread-safety: the loop owns everything but `topology`, `stop`, `spin_cycles` (control writes)
+ * and the statistics, which it alone writes and control reads.
  */
 
 #include <stdbool.h>
@@ -39,7 +39,7 @@ struct worker {
 	struct topology **topology; /* where the current snapshot is published */
 	struct fdb *fdb;
 	struct rte_rcu_qsbr *qsbr;
-	uint64_t spin_cycles; /* UINT64_MAX: never sleep */
+	uint64_t spin_cycles; /* UINT64_MAX: never sleep; control writes */
 	uint64_t hz;          /* time stamp counter */
 	bool stop;            /* set by control, then it wakes the worker */
 	/* Waits until a watched descriptor becomes ready. */
@@ -53,6 +53,3 @@ struct worker {
 
 /* Runs until `stop`. */
 void worker_run(struct worker *w);
-
-/* The clock of fdb_learn(): seconds of the time stamp counter. */
-uint32_t worker_now_s(const struct worker *w);

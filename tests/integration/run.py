@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs the tests in test_*.py, one after the other: run.py --build DIR [--soak] [NAME...]
+"""Runs the tests in test_*.py, one after the other: run.py --build DIR [--suite S] [--soak] [NAME...]
 
 A test is a function that suite.py's decorator registered; a NAME picks those that contain it.
 
@@ -45,6 +45,16 @@ def prepare_machine():
     os.environ["SLUICE_EXEC_TMPFS"] = WORK
 
 
+def load_tests():
+    """Imports all test files: a file's SUITE is the suite of its tests."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    for path in sorted(glob.glob(os.path.join(here, "test_*.py"))):
+        n_before = len(suite.TESTS)
+        module = importlib.import_module(os.path.basename(path)[:-3])
+        for test in suite.TESTS[n_before:]:
+            test.suite = getattr(module, "SUITE", test.suite)
+
+
 def raise_out_of_time(*_):
     raise OutOfTime()
 
@@ -84,16 +94,16 @@ def main():
     parser.add_argument("--build", required=True)
     parser.add_argument("--counts", help="file that gets: PASSED FAILED SKIPPED")
     parser.add_argument("--soak", action="store_true")
+    parser.add_argument("--suite", help="only tests of this suite")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     if INSIDE not in os.environ and not args.list:
         return enter_namespaces()
 
-    here = os.path.dirname(os.path.abspath(__file__))
-    for path in sorted(glob.glob(os.path.join(here, "test_*.py"))):
-        importlib.import_module(os.path.basename(path)[:-3])
-    tests = [t for t in suite.TESTS if not args.names or any(n in t.name for n in args.names)]
+    load_tests()
+    tests = [t for t in suite.TESTS if (not args.names or any(n in t.name for n in args.names)) and
+             (not args.suite or t.suite == args.suite)]
     if args.list:
         print("\n".join(t.name for t in tests))
         return 0

@@ -16,6 +16,7 @@ class Test:
 
     def __init__(self, name, limit, run):
         self.name = name
+        self.suite = "switch"  # or what the test's file says: SUITE = "hostile"
         self.limit = limit
         self.run = run
 

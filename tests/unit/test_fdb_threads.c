@@ -367,7 +367,7 @@ int main(void)
 	};
 	struct err err = { "" };
 
-	if (eal_start(32, &err) < 0) {
+	if (eal_start(32, false, &err) < 0) {
 		print_error("%s\n", err.text);
 		return 1;
 	}

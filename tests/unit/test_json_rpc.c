@@ -123,7 +123,7 @@ static void test_lines(void **state)
 	assert_non_null(line);
 	free(line);
 	line = json_rpc_request_line(NULL, "x", NULL);
-	assert_string_equal(line, HEAD "\"id\":null,\"method\":\"x\"}\n");
+	assert_string_equal(line, HEAD "\"method\":\"x\"}\n");
 	free(line);
 	line = json_rpc_request_line(id, "x", params);
 	assert_string_equal(

@@ -84,10 +84,12 @@ static void make(struct fixture *f, unsigned i, uint8_t from, uint8_t to, uint16
 
 	if (to == 0xff)
 		memset(&dst, 0xff, sizeof(dst));
-	*frame = (struct frame) { .len = 60, .head_len = 60, .vlan = vlan };
-	frame->head = frame->head_room + VLAN_TAG_LEN;
+	*frame = (struct frame) { .len = 64, .head_len = 64, .vlan = vlan };
+	frame->head = frame->head_room + (vlan ? 0 : VLAN_TAG_LEN);
 	memcpy(frame->head, &dst, sizeof(dst));
 	memcpy(frame->head + sizeof(dst), &src, sizeof(src));
+	if (vlan)
+		memcpy(frame->head + 12, (uint8_t[]) { 0x81, 0, 0, (uint8_t)vlan }, 4);
 }
 
 static void run(struct fixture *f, unsigned ingress, unsigned n)
@@ -189,6 +191,48 @@ static void test_order_is_kept_per_egress(void **state)
 	}
 }
 
+static void test_vlans_go_where_they_are_carried(void **state)
+{
+	static const struct vlan_policy access10 = { .vlan = 10 }, access20 = { .vlan = 20 };
+	struct fixture *f = *state;
+
+	f->topology.vlans = true;
+	f->topology.vlan[0] = &access10;
+	f->topology.vlan[1] = &access20;
+	one(f, 0, 1, 0xff, 0);
+	assert_int_equal(f->port[1].n_got, 0);
+	assert_int_equal(f->port[2].n_got, 1);
+	/* Port 2 has no policy: it carries VLAN 10 with its tag. */
+	assert_int_equal(frame_be16(&f->burst[0], 12), ETHERTYPE_VLAN);
+	one(f, 2, 2, 1, 10);
+	assert_int_equal(f->port[0].n_got, 1);
+	assert_int_equal(f->port[1].n_got, 0);
+	assert_int_not_equal(frame_be16(&f->burst[0], 12), ETHERTYPE_VLAN);
+	one(f, 0, 1, 2, 10);
+	assert_int_equal(f->port[0].port.counters[0].drop[DROP_VLAN], 1);
+}
+
+static void test_reserved_multicast_crosses_if_asked(void **state)
+{
+	static const struct mac stp = { { 0x01, 0x80, 0xc2, 0, 0, 0 } };
+	static const struct mac lldp = { { 0x01, 0x80, 0xc2, 0, 0, 0x0e } };
+	static const struct mac group = { { 0x01, 0x80, 0xc2, 0, 0, 0x10 } };
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 3; i++)
+		make(f, i, 1, 2, 0);
+	memcpy(f->burst[0].head, &stp, sizeof(stp));
+	memcpy(f->burst[1].head, &lldp, sizeof(lldp));
+	memcpy(f->burst[2].head, &group, sizeof(group));
+	run(f, 0, 3);
+	assert_int_equal(f->port[1].n_got, 1);
+	assert_int_equal(f->port[0].port.counters[0].drop[DROP_RESERVED], 2);
+	f->topology.forward_reserved = true;
+	run(f, 0, 3);
+	assert_int_equal(f->port[1].n_got, 3);
+	assert_int_equal(f->port[0].port.counters[0].drop[DROP_RESERVED], 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,10 +245,14 @@ int main(void)
 			test_multicast_source_is_not_learned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nowhere_to_go_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order_is_kept_per_egress, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_vlans_go_where_they_are_carried, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_reserved_multicast_crosses_if_asked, setup, teardown),
 	};
 	struct err err = { "" };
 
-	if (eal_start(32, &err) < 0) {
+	if (eal_start(32, false, &err) < 0) {
 		print_error("%s\n", err.text);
 		return 1;
 	}

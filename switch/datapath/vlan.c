@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "switch/datapath/vlan.h"
+
+#define TPID_AT (2 * sizeof(struct mac))
+#define TCI_AT  (TPID_AT + 2)
+
+static bool has_tag(const struct frame *f)
+{
+	uint16_t ethertype = frame_be16(f, TPID_AT);
+
+	return ethertype == ETHERTYPE_VLAN || ethertype == ETHERTYPE_QINQ;
+}
+
+bool vlan_admit(const struct vlan_policy *policy, struct frame *f)
+{
+	if (f->vlan == 0) {
+		f->vlan = policy->vlan;
+		return policy->vlan != 0;
+	}
+	return policy->has_trunks &&
+	       (f->vlan == policy->vlan || vlan_set_has(&policy->trunks, f->vlan));
+}
+
+bool vlan_carries(const struct vlan_policy *policy, uint16_t vlan)
+{
+	if (!policy)
+		return true;
+	if (vlan == 0)
+		return false;
+	return vlan == policy->vlan || (policy->has_trunks && vlan_set_has(&policy->trunks, vlan));
+}
+
+/* All that counts from the frame's first byte, after `by` bytes came (or went) before it. */
+static void shift(struct frame *f, int by)
+{
+	f->head -= by;
+	f->head_len = (uint16_t)(f->head_len + by);
+	f->len = (uint32_t)((int)f->len + by);
+	f->l3_offset = (uint16_t)(f->l3_offset + by);
+	if (f->offload.needs_csum)
+		f->offload.csum_start = (uint16_t)(f->offload.csum_start + by);
+	if (f->offload.gso != GSO_NONE)
+		f->offload.hdr_len = (uint16_t)(f->offload.hdr_len + by);
+}
+
+static void pop(struct frame *f)
+{
+	memmove(f->head + VLAN_TAG_LEN, f->head, TPID_AT);
+	shift(f, -VLAN_TAG_LEN);
+}
+
+/* An untagged frame always has room for a tag before its head (frame.h). */
+static void push(struct frame *f, uint16_t vlan)
+{
+	const uint8_t tag[VLAN_TAG_LEN] = { ETHERTYPE_VLAN >> 8, ETHERTYPE_VLAN & 0xff,
+		(uint8_t)(vlan >> 8), (uint8_t)vlan };
+
+	memmove(f->head - VLAN_TAG_LEN, f->head, TPID_AT);
+	shift(f, VLAN_TAG_LEN);
+	memcpy(f->head + TPID_AT, tag, sizeof(tag));
+}
+
+void vlan_shape(const struct vlan_policy *policy, struct frame *f)
+{
+	bool tagged = has_tag(f);
+
+	if (policy && f->vlan == policy->vlan) {
+		if (tagged)
+			pop(f);
+	} else if (f->vlan != 0 && !tagged) {
+		push(f, f->vlan);
+	} else if (f->vlan != 0) {
+		/* A priority tag becomes one of the VLAN the frame belongs to. */
+		f->head[TCI_AT] = (uint8_t)((f->head[TCI_AT] & 0xf0) | f->vlan >> 8);
+		f->head[TCI_AT + 1] = (uint8_t)f->vlan;
+	}
+}
