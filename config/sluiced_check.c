@@ -116,6 +116,10 @@ int sluiced_config_check(const struct sluiced_config *config, struct err *err)
 	if (config->n_fdb_static > FDB_STATIC_MAX)
 		return err_set(err, -EINVAL, "fdb-static: has %zu entries (at most %d)",
 			config->n_fdb_static, FDB_STATIC_MAX);
+	if (config->n_fdb_static > config->fdb_size / 2)
+		return err_set(err, -EINVAL,
+			"fdb-static: has %zu entries, more than half of fdb-size (%u)",
+			config->n_fdb_static, config->fdb_size);
 	for (size_t i = 0; i < config->n_ports && ret == 0; i++)
 		ret = check_port(config, i, err);
 	for (size_t i = 0; i < config->n_fdb_static && ret == 0; i++)
