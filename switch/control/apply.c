@@ -6,6 +6,7 @@
 
 #include "config/config_edit.h"
 #include "lib/log.h"
+#include "switch/control/balance.h"
 #include "switch/control/plan.h"
 #include "switch/datapath/fdb.h"
 #include "switch/port/packet.h"
@@ -100,49 +101,6 @@ static void show_port(struct sluice_switch *sw, struct port *p)
 	sw->port[sw->n_ports++] = p;
 }
 
-/* --- who owns what --------------------------------------------------------------------------- */
-
-/* The worker that shall own a queue. */
-static unsigned wanted_owner(
-	const struct sluice_switch *sw, const struct port_config *c, unsigned queue, unsigned owner)
-{
-	unsigned n = sw->config.n_workers;
-
-	if (c->n_workers > 0)
-		return c->workers[queue % c->n_workers];
-	return owner < n ? owner : workers_least_loaded(&sw->workers, n);
-}
-
-/* Takes queues away from owners that shall not keep them. True if any was. */
-static bool release_queues(struct sluice_switch *sw)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < sw->workers.n_owners; i++) {
-		struct queue_owner *o = &sw->workers.owner[i];
-		const struct port_config *c = switch_port_config(sw, o->port->name);
-
-		if (o->worker == WORKER_NONE || !c ||
-			wanted_owner(sw, c, o->queue, o->worker) == o->worker)
-			continue;
-		workers_assign(&sw->workers, o->port, o->queue, WORKER_NONE);
-		any = true;
-	}
-	return any;
-}
-
-static void hand_out_queues(struct sluice_switch *sw)
-{
-	for (size_t i = 0; i < sw->workers.n_owners; i++) {
-		struct queue_owner *o = &sw->workers.owner[i];
-		const struct port_config *c = switch_port_config(sw, o->port->name);
-
-		if (o->worker == WORKER_NONE && c)
-			workers_assign(&sw->workers, o->port, o->queue,
-				wanted_owner(sw, c, o->queue, WORKER_NONE));
-	}
-}
-
 /* --- the steps of apply.h -------------------------------------------------------------------- */
 
 /* Step 2. Until this, nothing was visible; from here on only memory can be short. */
@@ -173,36 +131,18 @@ static int take_down(struct sluice_switch *sw, struct plan *plan, struct err *er
 	return -ENOMEM;
 }
 
-/* Step 3 failed: the old ports come back. Whoever was connected to one has to connect again. */
-static void put_back(struct sluice_switch *sw, struct plan *plan)
-{
-	close_new(sw, plan);
-	sw->n_ports = 0;
-	for (EACH_STEP(s, plan))
-		if (s->old)
-			sw->port[sw->n_ports++] = s->old;
-	for (EACH_STEP(s, plan)) {
-		struct err err = { "" };
-
-		if (s->old || !s->from || open_port(sw, s->from, &s->old, &err) == 0)
-			continue;
-		log_error("port lost", log_str("port", s->from->name), log_str("reason", err.text));
-		switch_event(sw, "port-removed", s->from->name, err.text);
-	}
-	for (EACH_STEP(s, plan))
-		s->new = s->old;
-}
-
 /* The workers see what the steps' new ports are. Queues that move rest for one grace period. */
 static int show(struct sluice_switch *sw, struct plan *plan, struct err *err)
 {
 	unsigned n = 0;
 	int ret;
 
-	if (release_queues(sw)) {
+	if (balance_release(sw, plan->spread)) {
 		ret = switch_publish(sw, err);
-		if (ret < 0)
+		if (ret < 0) {
+			balance_take_back(sw);
 			return ret;
+		}
 	}
 	for (EACH_STEP(s, plan))
 		if (s->new)
@@ -210,7 +150,7 @@ static int show(struct sluice_switch *sw, struct plan *plan, struct err *err)
 	for (EACH_STEP(s, plan)) /* in the order of the configuration */
 		if (s->new)
 			sw->port[n++] = s->new;
-	hand_out_queues(sw);
+	balance_hand_out(sw);
 	ret = switch_publish(sw, err);
 	workers_wake(&sw->workers);
 	return ret;
@@ -237,6 +177,19 @@ static void add_static(struct sluice_switch *sw, const struct fdb_static_config 
 			log_str("mac", mac_format(&entry->mac, mac)), log_str("port", p->name));
 }
 
+/* Static addresses and limits: ports that were opened have lost theirs. */
+static void set_addresses(struct sluice_switch *sw)
+{
+	for (unsigned i = 0; i < sw->n_ports; i++) {
+		const struct port_config *c = switch_port_config(sw, sw->port[i]->name);
+
+		if (c)
+			fdb_set_limit(sw->fdb, sw->port[i]->id, c->mac_limit);
+	}
+	for (size_t i = 0; i < sw->config.n_fdb_static; i++)
+		add_static(sw, &sw->config.fdb_static[i]);
+}
+
 /* What was learned in VLANs that were other ones is not true any more. */
 static void update_addresses(
 	struct sluice_switch *sw, const struct plan *plan, const struct sluiced_config *before)
@@ -247,16 +200,59 @@ static void update_addresses(
 		if (!sluiced_config_static(&sw->config, &s->mac, s->vlan))
 			(void)fdb_del(sw->fdb, fdb_key(s->vlan, &s->mac));
 	}
-	for (EACH_STEP(s, plan)) {
-		if (!s->new)
-			continue;
-		if (s->vlans_differ)
+	for (EACH_STEP(s, plan))
+		if (s->new && s->vlans_differ)
 			(void)fdb_flush(sw->fdb, s->new->id);
-		fdb_set_limit(sw->fdb, s->new->id, s->to->mac_limit);
-	}
-	for (size_t i = 0; i < sw->config.n_fdb_static; i++)
-		add_static(sw, &sw->config.fdb_static[i]);
+	set_addresses(sw);
 }
+
+/* --- when step 3 failed ---------------------------------------------------------------------- */
+
+/* Opens again what was closed. Whoever was connected to it has to connect again. */
+static void reopen(struct sluice_switch *sw, struct step *s, struct err *err)
+{
+	struct err why = { "" };
+
+	if (open_port(sw, s->from, &s->old, &why) == 0) {
+		switch_event(sw, "port-replaced", s->from->name, "opened again: a change failed");
+		return;
+	}
+	log_error("port lost", log_str("port", s->from->name), log_str("reason", why.text));
+	switch_event(sw, "port-removed", s->from->name, why.text);
+	(void)err_wrap(err, 0, "port \"%s\" is lost (it could not be opened again)", s->from->name);
+}
+
+/* What is not there any more is not in the configuration either: so a reload makes it again. */
+static void forget_lost(struct sluice_switch *sw)
+{
+	for (size_t i = sw->config.n_ports; i-- > 0;) {
+		char name[PORT_NAME_MAX];
+
+		memcpy(name, sw->config.ports[i].name, sizeof(name));
+		if (!switch_port(sw, name))
+			(void)sluiced_config_del_port(&sw->config, name, NULL);
+	}
+}
+
+/* The old ports come back; sw->config is the old configuration again. */
+static void put_back(struct sluice_switch *sw, struct plan *plan, struct err *err)
+{
+	close_new(sw, plan);
+	sw->n_ports = 0;
+	for (EACH_STEP(s, plan))
+		if (s->old)
+			sw->port[sw->n_ports++] = s->old;
+	for (EACH_STEP(s, plan)) {
+		if (!s->old && s->from)
+			reopen(sw, s, err);
+		s->new = s->old;
+	}
+	(void)show(sw, plan, NULL);
+	forget_lost(sw);
+	set_addresses(sw);
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static void tell_steps(struct sluice_switch *sw, const struct plan *plan)
 {
@@ -282,28 +278,42 @@ static int carry_out(struct sluice_switch *sw, struct plan *plan, struct err *er
 	return ret == 0 ? show(sw, plan, err) : ret;
 }
 
-static int apply_plan(
-	struct sluice_switch *sw, struct plan *plan, struct sluiced_config *config, struct err *err)
+/* Step 1. On failure nothing has happened. */
+static int prepare(struct sluice_switch *sw, struct plan *plan, const struct sluiced_config *to,
+	struct err *err)
 {
-	struct sluiced_config before = sw->config;
+	const struct sluiced_config *from = &sw->config;
 	unsigned n_before = sw->workers.n;
-	int ret = workers_grow(
-		&sw->workers, config->n_workers, config->worker_cpus, config->spin_us, err);
+	int ret = workers_grow(&sw->workers, to->n_workers, to->worker_cpus, to->spin_us, err);
 
+	if (ret < 0)
+		return ret;
+	ret = workers_bind(&sw->workers, to->n_workers, to->worker_cpus, err);
 	if (ret == 0)
 		ret = open_ports(sw, plan, false, err);
 	if (ret < 0) {
 		close_new(sw, plan);
 		workers_shrink(&sw->workers, n_before);
-		return ret;
+		(void)workers_bind(&sw->workers, from->n_workers, from->worker_cpus, NULL);
 	}
+	return ret;
+}
+
+static int apply_plan(
+	struct sluice_switch *sw, struct plan *plan, struct sluiced_config *config, struct err *err)
+{
+	struct sluiced_config before = sw->config;
+	int ret = prepare(sw, plan, config, err);
+
+	if (ret < 0)
+		return ret;
 	sw->config = *config;
 	ret = carry_out(sw, plan, err);
 	if (ret < 0) {
 		sw->config = before;
-		put_back(sw, plan);
-		(void)show(sw, plan, NULL);
-		workers_shrink(&sw->workers, n_before);
+		put_back(sw, plan, err);
+		workers_shrink(&sw->workers, before.n_workers);
+		(void)workers_bind(&sw->workers, before.n_workers, before.worker_cpus, NULL);
 		return ret;
 	}
 	workers_shrink(&sw->workers, config->n_workers);

@@ -71,6 +71,13 @@ static void say_reloading(void)
 	(void)sd_notify_send(text);
 }
 
+/* Whoever sent SIGHUP has only the log to read it in. */
+static void refused(struct control *c, const struct err *err)
+{
+	log_error("config-refused", log_str("reason", err->text));
+	on_event(c, "config-refused", NULL, err->text);
+}
+
 int control_reload(struct control *c, json_t *changes, struct err *err)
 {
 	struct sluiced_config config;
@@ -85,7 +92,7 @@ int control_reload(struct control *c, json_t *changes, struct err *err)
 	if (ret == 0)
 		switch_event(&c->sw, "config-reloaded", NULL, c->config_path);
 	else
-		switch_event(&c->sw, "config-refused", NULL, err->text);
+		refused(c, err);
 	(void)sd_notify_send("READY=1");
 	return ret;
 }

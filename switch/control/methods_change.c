@@ -80,13 +80,18 @@ json_t *port_set(void *ctx, const json_t *params, struct err *err)
 	json_t *changes;
 	struct sluiced_config next;
 	const struct port_config *port;
-	int ret = begin_edit(ctx, &next, err);
+	int ret;
 
-	if (ret < 0)
+	if (!name) {
+		err_set(err, -EINVAL, "name: %s",
+			json_object_get(params, "name") ? "must be text" : "missing");
 		return NULL;
-	port = name ? sluiced_config_port(&next, name) : NULL;
+	}
+	if (begin_edit(ctx, &next, err) < 0)
+		return NULL;
+	port = sluiced_config_port(&next, name);
 	if (!port) {
-		ret = err_set(err, -ENOENT, "there is no port \"%.32s\"", name ? name : "");
+		ret = err_set(err, -ENOENT, "there is no port \"%.32s\"", name);
 		return end_edit(ctx, &next, ret, err);
 	}
 	changes = json_copy((json_t *)params);
@@ -194,16 +199,16 @@ json_t *fdb_flush_dynamic(void *ctx, const json_t *params, struct err *err)
 /* --- workers --------------------------------------------------------------------------------- */
 
 /* Makes the list of workers that says where each queue is now, and changes one. */
-static int reassign(struct control *c, struct port_config *config, unsigned queue, unsigned worker,
+static int reassign(struct control *c, struct port_config *config, int64_t queue, int64_t worker,
 	struct err *err)
 {
 	const struct port *p = switch_port(&c->sw, config->name);
 
-	if (!p || queue >= p->n_queues)
-		return err_set(err, -ERANGE, "port \"%s\" has no queue %u (0 to %u)", config->name,
-			queue, p ? p->n_queues - 1u : 0);
-	if (worker >= c->sw.workers.n)
-		return err_set(err, -ERANGE, "there is no worker %u (0 to %u)", worker,
+	if (!p || queue < 0 || queue >= p->n_queues)
+		return err_set(err, -ERANGE, "port \"%s\" has no queue %lld (0 to %u)",
+			config->name, (long long)queue, p ? p->n_queues - 1u : 0);
+	if (worker < 0 || worker >= c->sw.workers.n)
+		return err_set(err, -ERANGE, "there is no worker %lld (0 to %u)", (long long)worker,
 			c->sw.workers.n - 1);
 	for (unsigned q = 0; q < p->n_queues; q++)
 		config->workers[q] = (uint8_t)workers_owner(&c->sw.workers, p, q);
@@ -224,9 +229,8 @@ json_t *worker_assign(void *ctx, const json_t *params, struct err *err)
 	if (params_check(params, known, err) < 0 || begin_edit(ctx, &next, err) < 0)
 		return NULL;
 	port = sluiced_config_port(&next, param_text(params, "port"));
-	ret = port ? reassign(ctx, &next.ports[port - next.ports],
-			     (unsigned)param_int(params, "queue", 0),
-			     (unsigned)param_int(params, "worker", 0), err)
+	ret = port ? reassign(ctx, &next.ports[port - next.ports], param_int(params, "queue", 0),
+			     param_int(params, "worker", 0), err)
 		   : err_set(err, -ENOENT, "there is no port \"%.32s\"",
 			     param_text(params, "port"));
 	return end_edit(ctx, &next, ret, err);

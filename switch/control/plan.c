@@ -42,6 +42,14 @@ static int check_fixed(
 	return 0;
 }
 
+static int check_room(const struct sluiced_config *to, struct err *err)
+{
+	if (to->n_fdb_static <= to->fdb_size)
+		return 0;
+	return err_set(err, -ENOSPC, "fdb-static: %zu addresses do not fit (fdb-size is %u)",
+		to->n_fdb_static, to->fdb_size);
+}
+
 /* --- making one ------------------------------------------------------------------------------ */
 
 static bool same_text(const char *a, const char *b)
@@ -94,9 +102,13 @@ int plan_make(struct plan *plan, const struct sluice_switch *sw, const struct sl
 	bool first = from->n_workers == 0; /* nothing runs yet */
 	int ret = first ? 0 : check_fixed(from, to, err);
 
+	if (ret == 0)
+		ret = check_room(to, err);
 	if (ret < 0)
 		return ret;
-	*plan = (struct plan) { .from = from, .to = to };
+	*plan = (struct plan) {
+		.from = from, .to = to, .spread = from->n_workers != to->n_workers
+	};
 	plan->step = calloc(from->n_ports + to->n_ports + 1, sizeof(*plan->step));
 	if (!plan->step)
 		return err_set(err, -ENOMEM, "out of memory");

@@ -22,6 +22,7 @@ struct step {
 
 struct plan {
 	const struct sluiced_config *from, *to;
+	bool spread; /* the number of workers differs */
 	size_t n;
 	struct step *step; /* the ports of `to` in their order, then those to be removed */
 };

@@ -49,9 +49,14 @@ static void host_wake(void *ctx)
 	workers_wake(&sw->workers);
 }
 
+/* Guests make these happen: not every one is logged. */
 static void host_event(void *ctx, const struct port *port, const char *event, const char *detail)
 {
-	switch_event(ctx, event, port->name, detail);
+	struct sluice_switch *sw = ctx;
+
+	log_limited(LOG_LEVEL_INFO, event, log_str("port", port->name), log_str("detail", detail));
+	if (sw->on_event)
+		sw->on_event(sw->event_ctx, event, port->name, detail);
 }
 
 /* --- what happens by itself ------------------------------------------------------------------ */
@@ -59,12 +64,11 @@ static void host_event(void *ctx, const struct port *port, const char *event, co
 void switch_event(struct sluice_switch *sw, const char *event, const char *port, const char *detail)
 {
 	if (port && detail)
-		log_limited(
-			LOG_LEVEL_INFO, event, log_str("port", port), log_str("detail", detail));
+		log_info(event, log_str("port", port), log_str("detail", detail));
 	else if (port)
-		log_limited(LOG_LEVEL_INFO, event, log_str("port", port));
+		log_info(event, log_str("port", port));
 	else
-		log_limited(LOG_LEVEL_INFO, event, log_str("detail", detail));
+		log_info(event, log_str("detail", detail));
 	if (sw->on_event)
 		sw->on_event(sw->event_ctx, event, port, detail);
 }

@@ -69,6 +69,6 @@ int switch_publish(struct sluice_switch *sw, struct err *err);
 /* Frees the snapshot; there is no worker any more. */
 void switch_unpublish(struct sluice_switch *sw);
 
-/* Logs that something happened and tells whoever listens. */
+/* Logs that something was done by order and tells whoever listens. */
 void switch_event(
 	struct sluice_switch *sw, const char *event, const char *port, const char *detail);

@@ -69,10 +69,17 @@ int workers_grow(
 
 	while (ret == 0 && ws->n < n)
 		ret = start_one(ws, cpus[ws->n], spin_us, err);
-	for (unsigned i = 0; ret == 0 && i < before && i < n; i++)
-		ret = worker_thread_bind(&ws->thread[i], cpus[i], err);
 	if (ret < 0)
 		workers_shrink(ws, before);
+	return ret;
+}
+
+int workers_bind(struct workers *ws, unsigned n, const int32_t *cpus, struct err *err)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; ret == 0 && i < n && i < ws->n; i++)
+		ret = worker_thread_bind(&ws->thread[i], cpus[i], err);
 	return ret;
 }
 
@@ -153,7 +160,7 @@ int workers_add_port(struct workers *ws, struct port *port)
 		return -ENOMEM;
 	ws->owner = owner;
 	for (unsigned q = 0; q < port->n_queues; q++)
-		owner[ws->n_owners++] = (struct queue_owner) { port, q, WORKER_NONE };
+		owner[ws->n_owners++] = (struct queue_owner) { port, q, WORKER_NONE, WORKER_NONE };
 	return 0;
 }
 

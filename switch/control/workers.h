@@ -24,6 +24,7 @@ struct queue_owner {
 	struct port *port;
 	unsigned queue;
 	unsigned worker;
+	unsigned was; /* its worker before balance.h took it away */
 };
 
 /* A descriptor, and whose sleep it ends. */
@@ -50,11 +51,14 @@ void workers_init(
 	struct workers *ws, struct topology **topology, struct fdb *fdb, struct rte_rcu_qsbr *qsbr);
 
 /*
- * Starts workers until there are `n`, and binds each to its CPU (-1: any). -errno with *err set;
- * then there are as many as before. Workers above n are left alone: see workers_shrink().
+ * Starts workers until there are `n`, the new ones bound to their CPUs (-1: any). -errno with *err
+ * set; then there are as many as before. Workers above n are left alone: see workers_shrink().
  */
 int workers_grow(
 	struct workers *ws, unsigned n, const int32_t *cpus, uint32_t spin_us, struct err *err);
+
+/* Binds the first n of them to these CPUs (-1: any). -errno with *err set; some are bound then. */
+int workers_bind(struct workers *ws, unsigned n, const int32_t *cpus, struct err *err);
 
 /* Ends those above n. They own no queue any more. */
 void workers_shrink(struct workers *ws, unsigned n);
