@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -19,19 +20,42 @@ static char port_name(unsigned i)
 	return (char)('a' + i);
 }
 
-void guests_start(struct guests *g, unsigned n, const char *settings)
+const char *guests_port(unsigned i, const char *extra)
 {
-	char ports[512] = "[";
+	static char text[8][512];
+	static unsigned turn;
+	char *p = text[turn++ % 8];
 
-	for (unsigned i = 0; i < n; i++)
-		snprintf(ports + strlen(ports), sizeof(ports) - strlen(ports),
-			"%s{\"name\":\"%c\",\"kind\":\"vhost-user\",\"socket\":\"DIR/%c.sock\","
-			"\"mac\":\"02:00:00:00:00:%02x\",\"mtu\":1500}",
-			i ? "," : "", port_name(i), port_name(i), i + 1);
+	snprintf(p, sizeof(text[0]),
+		"{\"name\":\"%c\",\"kind\":\"vhost-user\",\"socket\":\"DIR/%c.sock\","
+		"\"mac\":\"02:00:00:00:00:%02x\",\"mtu\":1500%s%s}",
+		port_name(i), port_name(i), i + 1, extra ? "," : "", extra ? extra : "");
+	return p;
+}
+
+const char *guests_ports(unsigned n, const char *const *extra)
+{
+	static char ports[GUESTS_MAX * 512];
+
+	strcpy(ports, "[");
+	for (unsigned i = 0; i < n; i++) {
+		strcat(ports, i ? "," : "");
+		strcat(ports, guests_port(i, extra ? extra[i] : NULL));
+	}
 	strcat(ports, "]");
+	return ports;
+}
+
+void guests_start_with(struct guests *g, unsigned n, const char *const *extra, const char *settings)
+{
 	memset(g, 0, sizeof(*g));
 	g->n = n;
-	testbed_start(&g->t, ports, settings);
+	testbed_start(&g->t, guests_ports(n, extra), settings);
+}
+
+void guests_start(struct guests *g, unsigned n, const char *settings)
+{
+	guests_start_with(g, n, NULL, settings);
 }
 
 void guests_stop(struct guests *g)
@@ -53,6 +77,27 @@ const char *guests_socket(const struct guests *g, unsigned i)
 	char name[] = { port_name(i), '.', 's', 'o', 'c', 'k', 0 };
 
 	return testbed_path(&g->t, name);
+}
+
+bool guests_socket_there(const struct guests *g, unsigned i)
+{
+	struct stat st;
+
+	return lstat(guests_socket(g, i), &st) == 0;
+}
+
+void guests_expect_connections(struct guests *g, unsigned i, int n)
+{
+	const char name[] = { port_name(i), '\0' };
+	json_t *port = testbed_port(&g->t, name);
+
+	assert_non_null(port);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(port, "peer"), "connections")),
+		n);
+	json_decref(port);
+	if (n > 0)
+		assert_int_equal(frontend_wait_hangup(&g->f[i], 0), -ETIMEDOUT);
 }
 
 void guest_check(struct frontend *f, int code)

@@ -10,7 +10,7 @@
 #include "tests/switch/packets.h"
 #include "tests/switch/testbed.h"
 
-#define GUESTS_MAX 3
+#define GUESTS_MAX 6
 #define RECV_MS    5000
 #define QUIET_MS   30 /* how long nothing must come for "nothing comes" */
 
@@ -25,6 +25,13 @@ extern const struct frontend_options guest_full;
 
 /* Starts a switch with n ports; nobody is connected. */
 void guests_start(struct guests *g, unsigned n, const char *settings);
+/* The same, port i with `extra[i]`: more members of its configuration, or NULL. */
+void guests_start_with(
+	struct guests *g, unsigned n, const char *const *extra, const char *settings);
+/* Such a port's configuration, in a static buffer (eight of them in turn). */
+const char *guests_port(unsigned i, const char *extra);
+/* The configuration of ports 0 to n - 1 as a JSON array, in a static buffer. */
+const char *guests_ports(unsigned n, const char *const *extra);
 void guests_stop(struct guests *g);
 /* For a test's teardown: also after a failure. */
 void guests_abandon(struct guests *g);
@@ -34,6 +41,10 @@ void guests_connect(struct guests *g, unsigned i, const struct frontend_options 
 void guests_disconnect(struct guests *g, unsigned i);
 
 const char *guests_socket(const struct guests *g, unsigned i);
+
+bool guests_socket_there(const struct guests *g, unsigned i);
+/* How often somebody has connected to the port; if ever, guest i must still be connected. */
+void guests_expect_connections(struct guests *g, unsigned i, int n);
 
 /* These fail the test with the front-end's own words. */
 void guest_send(struct frontend *f, const struct packet *p);

@@ -25,8 +25,6 @@
 
 #define READY_MS 10000
 #define STOP_MS  5000
-#define CALL_MS  5000
-#define STAT_MS  5000
 
 static int64_t now_ms(void)
 {
@@ -68,16 +66,14 @@ const char *testbed_path(const struct testbed *t, const char *name)
 
 /* ---- start ---- */
 
-static void write_config(const struct testbed *t, const char *ports, const char *settings)
+char *testbed_expand(const struct testbed *t, const char *text)
 {
-	FILE *f = fopen(testbed_path(t, "sluiced.json"), "w");
+	char *out = NULL;
+	size_t size;
+	FILE *f = open_memstream(&out, &size);
 
 	assert_non_null(f);
-	fprintf(f, "{\"control-socket\": \"%s/ctl.sock\", ", t->dir);
-	if (settings)
-		fprintf(f, "%s, ", settings);
-	fputs("\"ports\": ", f);
-	for (const char *p = ports; *p; p++) {
+	for (const char *p = text; *p; p++) {
 		if (strncmp(p, "DIR", 3) == 0) {
 			fputs(t->dir, f);
 			p += 2;
@@ -85,8 +81,30 @@ static void write_config(const struct testbed *t, const char *ports, const char 
 			fputc(*p, f);
 		}
 	}
-	fputs("}\n", f);
 	fclose(f);
+	return out;
+}
+
+void testbed_write_text(const struct testbed *t, const char *text)
+{
+	FILE *f = fopen(testbed_path(t, "sluiced.json"), "w");
+	char *whole = testbed_expand(t, text);
+
+	assert_non_null(f);
+	fputs(whole, f);
+	fclose(f);
+	free(whole);
+}
+
+void testbed_write_config(const struct testbed *t, const char *ports, const char *settings)
+{
+	char *text = NULL;
+
+	if (asprintf(&text, "{\"control-socket\": \"DIR/ctl.sock\", %s%s\"ports\": %s}\n",
+		    settings ? settings : "", settings ? ", " : "", ports) < 0)
+		fail_msg("out of memory");
+	testbed_write_text(t, text);
+	free(text);
 }
 
 static void exec_sluiced(const struct testbed *t)
@@ -102,7 +120,7 @@ static void exec_sluiced(const struct testbed *t)
 	_exit(127);
 }
 
-static int notify_socket(const struct testbed *t)
+int testbed_notify_open(const struct testbed *t)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -145,15 +163,10 @@ static bool wait_ready(struct testbed *t, int fd)
 	return false;
 }
 
-static int connect_control(const struct testbed *t)
+void testbed_notify_close(const struct testbed *t, int fd)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	strcpy(addr.sun_path, testbed_path(t, "ctl.sock"));
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		fail_msg("%s: %s", addr.sun_path, strerror(errno));
-	return fd;
+	close(fd);
+	unlink(testbed_path(t, "notify"));
 }
 
 void testbed_start(struct testbed *t, const char *ports, const char *settings)
@@ -166,8 +179,8 @@ void testbed_start(struct testbed *t, const char *ports, const char *settings)
 	*t = (struct testbed) { .control = -1 };
 	strcpy(t->dir, "/tmp/sluice-test-XXXXXX");
 	assert_non_null(mkdtemp(t->dir));
-	write_config(t, ports, settings);
-	notify = notify_socket(t);
+	testbed_write_config(t, ports, settings);
+	notify = testbed_notify_open(t);
 	begin = now_ms();
 	t->pid = fork();
 	assert_int_not_equal(t->pid, -1);
@@ -178,9 +191,8 @@ void testbed_start(struct testbed *t, const char *ports, const char *settings)
 		fail_msg("sluiced did not get ready");
 	}
 	t->ready_ms = (int)(now_ms() - begin);
-	close(notify);
-	unlink(testbed_path(t, "notify"));
-	t->control = connect_control(t);
+	testbed_notify_close(t, notify);
+	t->control = testbed_connect(t);
 }
 
 /* ---- stop ---- */
@@ -256,118 +268,6 @@ void testbed_abandon(struct testbed *t)
 	if (t->pid > 0)
 		print_error("  sluiced ended with status %#x\n", end_process(t, SIGTERM));
 	remove_dir(t);
-}
-
-/* ---- control socket ---- */
-
-static json_t *read_line(struct testbed *t)
-{
-	static char line[1 << 20];
-	int64_t deadline = now_ms() + CALL_MS;
-	size_t n = 0;
-
-	while (n < sizeof(line) - 1 && (n == 0 || line[n - 1] != '\n')) {
-		struct pollfd p = { .fd = t->control, .events = POLLIN };
-		int64_t left = deadline - now_ms();
-		ssize_t got;
-
-		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
-			return NULL;
-		got = recv(t->control, line + n, sizeof(line) - 1 - n, MSG_DONTWAIT);
-		if (got <= 0)
-			return NULL;
-		n += (size_t)got;
-	}
-	return json_loadb(line, n, 0, NULL);
-}
-
-json_t *testbed_call(struct testbed *t, const char *method)
-{
-	char ask[128];
-	json_t *answer, *result;
-	int n = snprintf(ask, sizeof(ask),
-		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{}}\n", method);
-
-	if (send(t->control, ask, (size_t)n, MSG_NOSIGNAL) != n)
-		fail_msg("control socket: %s", strerror(errno));
-	answer = read_line(t);
-	if (!answer)
-		fail_msg("%s: no answer on the control socket", method);
-	result = json_incref(json_object_get(answer, "result"));
-	if (!result)
-		fail_msg("%s: %s", method, json_dumps(answer, 0));
-	json_decref(answer);
-	return result;
-}
-
-/* A drop reason that never occurred is not listed: then the count is 0. */
-static int64_t number_at(const json_t *object, const char *whole)
-{
-	const char *path = whole;
-	char part[64];
-
-	for (;;) {
-		size_t n = strcspn(path, ".");
-
-		assert_true(n < sizeof(part));
-		memcpy(part, path, n);
-		part[n] = '\0';
-		object = json_object_get(object, part);
-		if (!path[n])
-			break;
-		path += n + 1;
-	}
-	if (!object && strncmp(whole, "drop_reasons.", 13) == 0)
-		return 0;
-	if (!json_is_integer(object))
-		fail_msg("port.stats has no number %s", whole);
-	return json_integer_value(object);
-}
-
-int64_t testbed_stat(struct testbed *t, const char *port, const char *path)
-{
-	json_t *all = testbed_call(t, "port.stats"), *one;
-	int64_t value = -1;
-	size_t i;
-
-	json_array_foreach (all, i, one) {
-		const char *name = json_string_value(json_object_get(one, "ifname"));
-
-		if (name && strcmp(name, port) == 0)
-			value = number_at(one, path);
-	}
-	json_decref(all);
-	if (value < 0)
-		fail_msg("port.stats has no port %s", port);
-	return value;
-}
-
-int64_t testbed_drops(struct testbed *t, const char *port, const char *reason)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "drop_reasons.%s.count", reason);
-	return testbed_stat(t, port, path);
-}
-
-int64_t testbed_wait_stat(struct testbed *t, const char *port, const char *path, int64_t least)
-{
-	int64_t deadline = now_ms() + STAT_MS, value;
-
-	while ((value = testbed_stat(t, port, path)) < least) {
-		if (now_ms() > deadline)
-			fail_msg("%s: %s is %ld, not %ld", port, path, (long)value, (long)least);
-		nap_ms(2);
-	}
-	return value;
-}
-
-int64_t testbed_wait_drops(struct testbed *t, const char *port, const char *reason, int64_t least)
-{
-	char path[96];
-
-	snprintf(path, sizeof(path), "drop_reasons.%s.count", reason);
-	return testbed_wait_stat(t, port, path, least);
 }
 
 /* ---- /proc ---- */

@@ -42,8 +42,44 @@ void testbed_abandon(struct testbed *t);
 /* "DIR/name" in a static buffer (four of them in turn). */
 const char *testbed_path(const struct testbed *t, const char *name);
 
-/* The result of a JSON-RPC call, owned by the caller; fails the test on an error reply. */
+/* The text with every "DIR" in it being the directory; the caller frees it. */
+char *testbed_expand(const struct testbed *t, const char *text);
+
+/* Rewrites the configuration file, as testbed_start() made it, or with any text ("DIR" as there).
+ * Nothing is reloaded. */
+void testbed_write_config(const struct testbed *t, const char *ports, const char *settings);
+void testbed_write_text(const struct testbed *t, const char *text);
+
+/* Listens, as the service manager, to what sluiced says until the close. */
+int testbed_notify_open(const struct testbed *t);
+void testbed_notify_close(const struct testbed *t, int fd);
+
+/* Another connection to the control socket. */
+int testbed_connect(const struct testbed *t);
+
+/*
+ * The result of a JSON-RPC call, owned by the caller; fails the test on an error reply. `params` is
+ * an object's text ("DIR" as there) or NULL.
+ */
+json_t *testbed_call_with(struct testbed *t, const char *method, const char *params);
 json_t *testbed_call(struct testbed *t, const char *method);
+/* The same if the result does not matter. */
+void testbed_do(struct testbed *t, const char *method, const char *params);
+/* The text of the error that this call must end in, in a static buffer. */
+const char *testbed_call_fails(struct testbed *t, const char *method, const char *params);
+
+/* Has the file read again; the answer must say exactly these changes ("what name, what name"). */
+void testbed_reload(struct testbed *t, const char *changes);
+
+/* The port's row of port.show, owned by the caller; NULL if there is none. */
+json_t *testbed_port(struct testbed *t, const char *port);
+
+/* A connection that follows events from now on. */
+int testbed_follow(const struct testbed *t);
+/* The next event on it, owned by the caller; NULL if none comes. */
+json_t *testbed_event(int fd, int timeout_ms);
+/* Fails the test unless this is the next; a NULL port: about none; `detail` is a part of it. */
+void testbed_expect_event(int fd, const char *event, const char *port, const char *detail);
 
 /* One number of `port.stats`, by dotted path ("stats64.rx.packets"); drops by bare name. */
 int64_t testbed_stat(struct testbed *t, const char *port, const char *path);
