@@ -17,7 +17,7 @@ tools=${2:?$usage}
 here=$(cd "$(dirname "$0")" && pwd)
 
 programs=(/usr/bin/iperf3 /usr/sbin/ip /usr/sbin/ethtool /usr/bin/sha256sum /bin/dash)
-for tool in tcp_pump udp_gso udp_ping; do
+for tool in raw_frames tcp_pump udp_gso udp_ping udp_stream; do
     [[ -x $tools/$tool ]] || { echo "$tools/$tool is missing: run ./dev build" >&2; exit 1; }
     programs+=("$tools/$tool")
 done

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,26 @@ void send_all(int fd, const void *data, size_t len)
 		at += n;
 		len -= (size_t)n;
 	}
+}
+
+static volatile sig_atomic_t stop;
+
+static void on_stop(int signal)
+{
+	stop = 1;
+}
+
+void catch_stop(void)
+{
+	const struct sigaction action = { .sa_handler = on_stop };
+
+	if (sigaction(SIGUSR1, &action, NULL) < 0)
+		fail("sigaction");
+}
+
+bool stop_asked(void)
+{
+	return stop != 0;
 }
 
 uint64_t now_us(void)

@@ -7,6 +7,7 @@
  * process.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,11 @@ int endpoint_connect(int type, const char *host, const char *port);
 
 /* Never returns early: exactly `len` bytes are sent, or the process fails. */
 void send_all(int fd, const void *data, size_t len);
+
+/* From now on SIGUSR1 asks a tool without an end of its own to come to one; stop_asked() says so.
+ * What the tool is waiting in returns EINTR. */
+void catch_stop(void);
+bool stop_asked(void);
 
 /* Microseconds of the monotonic clock. */
 uint64_t now_us(void);

@@ -6,9 +6,9 @@
  *   tcp_pump send HOST PORT BYTES [SEED]
  *
  * The receiver says "ready" on a line of its own once it listens. Each side ends with one JSON
- * object: bytes, sha256, seconds. The sender makes its bytes up from SEED and waits until the
- * receiver has closed, so that a stream cut short at the end shows as an error here and not only
- * over there.
+ * object: bytes, sha256, seconds, and the longest time in ms between two reads (writes). The sender
+ * makes its bytes up from SEED and waits until the receiver has closed, so that a stream cut short
+ * at the end shows as an error here and not only over there. SIGUSR1 ends a stream before BYTES.
  */
 #include <errno.h>
 #include <openssl/evp.h>
@@ -28,20 +28,26 @@ static char chunk[CHUNK];
 struct tally {
 	EVP_MD_CTX *digest;
 	uint64_t bytes;
-	uint64_t start_us;
+	uint64_t start_us, last_us, longest_gap_us;
 };
 
 static void tally_start(struct tally *tally)
 {
 	*tally = (struct tally) { .digest = EVP_MD_CTX_new(), .start_us = now_us() };
+	tally->last_us = tally->start_us;
 	if (tally->digest == NULL || EVP_DigestInit_ex(tally->digest, EVP_sha256(), NULL) != 1)
 		fail("sha256");
 }
 
 static void tally_add(struct tally *tally, const void *data, size_t len)
 {
+	uint64_t now = now_us();
+
 	EVP_DigestUpdate(tally->digest, data, len);
 	tally->bytes += len;
+	if (now - tally->last_us > tally->longest_gap_us)
+		tally->longest_gap_us = now - tally->last_us;
+	tally->last_us = now;
 }
 
 static void tally_print(struct tally *tally)
@@ -54,7 +60,9 @@ static void tally_print(struct tally *tally)
 	printf("{\"bytes\": %llu, \"sha256\": \"", (unsigned long long)tally->bytes);
 	for (unsigned int i = 0; i < len; i++)
 		printf("%02x", sum[i]);
-	printf("\", \"seconds\": %.3f}\n", (double)(now_us() - tally->start_us) / 1e6);
+	printf("\", \"seconds\": %.3f, \"longest_gap_ms\": %llu}\n",
+		(double)(now_us() - tally->start_us) / 1e6,
+		(unsigned long long)tally->longest_gap_us / 1000);
 }
 
 static int receive_stream(const char *port)
@@ -89,7 +97,7 @@ static int send_stream(const char *host, const char *port, uint64_t bytes, uint6
 
 	byte_stream_init(&stream, seed);
 	tally_start(&tally);
-	while (tally.bytes < bytes) {
+	while (tally.bytes < bytes && !stop_asked()) {
 		uint64_t left = bytes - tally.bytes;
 		size_t n = left < sizeof(chunk) ? (size_t)left : sizeof(chunk);
 
@@ -98,7 +106,10 @@ static int send_stream(const char *host, const char *port, uint64_t bytes, uint6
 		send_all(fd, chunk, n);
 	}
 	shutdown(fd, SHUT_WR);
-	if (recv(fd, chunk, sizeof(chunk), 0) != 0)
+	ssize_t n;
+	while ((n = recv(fd, chunk, sizeof(chunk), 0)) < 0 && errno == EINTR)
+		;
+	if (n != 0)
 		fail("the receiver did not close the stream");
 	tally_print(&tally);
 	return 0;
@@ -106,6 +117,7 @@ static int send_stream(const char *host, const char *port, uint64_t bytes, uint6
 
 int main(int argc, char **argv)
 {
+	catch_stop();
 	if (argc == 3 && strcmp(argv[1], "recv") == 0)
 		return receive_stream(argv[2]);
 	if ((argc == 5 || argc == 6) && strcmp(argv[1], "send") == 0) {
