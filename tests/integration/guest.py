@@ -9,10 +9,10 @@
         ...
         print(job.wait(timeout=30))
 
-A guest is an initramfs of tests/guest (busybox, ip, ethtool, iperf3, sha256sum, tcp_pump, udp_gso,
-udp_ping) whose init is a command loop on the console; see tests/guest/init for the wire. Commands run
-one after the other; what has to run beside them is spawn()ed. `./dev setup` and `./dev build` make
-the images; SLUICE_GUEST_DIR says where, if not in build/guest.
+A guest is an initramfs of tests/guest (busybox, ip, ethtool, iperf3, sha256sum, and what is in
+tests/tools) whose init is a command loop on the console; see tests/guest/init for the wire.
+Commands run one after the other; what has to run beside them is spawn()ed. `./dev setup` and
+`./dev build` make the images; SLUICE_GUEST_DIR says where, if not in build/guest.
 
 Kernel messages never mix with the command loop: they go to `<name>.log` in `workdir`.
 
@@ -28,6 +28,8 @@ import signal
 import subprocess
 import time
 import uuid
+
+from json_socket import JsonSocket
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 GUEST_DIR = os.environ.get("SLUICE_GUEST_DIR", os.path.join(ROOT, "build", "guest"))
@@ -45,12 +47,13 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def vhost_user(socket, **options):
+def vhost_user(socket, chardev="", **options):
     """A network device on the vhost-user backend that listens on `socket`; eth0, eth1, ...
 
-    QEMU alone takes options of its virtio-net-pci device, such as mac= or mrg_rxbuf=.
+    QEMU alone takes options: of its virtio-net-pci device, such as mac= or mrg_rxbuf=, and of the
+    socket, such as chardev="reconnect=1".
     """
-    return {"kind": "vhost-user", "socket": str(socket), "options": options}
+    return {"kind": "vhost-user", "socket": str(socket), "chardev": chardev, "options": options}
 
 
 def tap(ifname):
@@ -63,10 +66,12 @@ class Guest:
 
     boot_timeout = 30
 
-    def __init__(self, workdir, nics=(), name="guest", memory=256, cpu=None, netns=None):
+    def __init__(self, workdir, nics=(), name="guest", memory=256, cpu=None, netns=None,
+                 arguments=()):
         """Boots and returns when the guest takes commands.
 
-        `memory` in MB; `cpu` pins the guest to one; `netns` is where taps are looked for.
+        `memory` in MB; `cpu` pins the guest to one; `netns` is where taps are looked for;
+        `arguments` are more words for the command that boots it.
         """
         self.workdir = str(workdir)
         self.name = name
@@ -78,7 +83,7 @@ class Guest:
         prefix = ["ip", "netns", "exec", netns] if netns else []
         if cpu is not None:
             prefix += ["taskset", "-c", str(cpu)]
-        self.command = prefix + self._command()
+        self.command = prefix + self._command() + list(arguments)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
@@ -152,6 +157,14 @@ class Guest:
         self._n_jobs += 1
         return GuestJob(self, f"/run/job{self._n_jobs}", command)
 
+    def pause(self):
+        """The guest's kernel stands still. (Not its group: the processes of UML's users, which it
+        traces, do not outlive a stop of their own.)"""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def resume(self):
+        os.kill(self.process.pid, signal.SIGCONT)
+
     def kill(self):
         """Ends the guest at once, as a power cut would."""
         try:
@@ -182,8 +195,9 @@ class GuestJob:
         self.command = command
         # The status comes through a fifo, so that wait() sleeps in the guest until it is there.
         body = shlex.quote(f"({command}\n) >{path}.out 2>&1 </dev/null; echo $? >{path}.status")
-        guest.run(f"mkfifo {path}.status; : >{path}.out; setsid sh -c {body} >/dev/null 2>&1 & "
-                  f"echo $! >{path}.pid")
+        # SIGUSR1 is for the command, not for the shells around it.
+        guest.run(f"trap '' USR1; mkfifo {path}.status; : >{path}.out\n"
+                  f"setsid sh -c {body} >/dev/null 2>&1 & echo $! >{path}.pid")
 
     def output(self):
         return self.guest.run(f"cat {self.path}.out")
@@ -201,6 +215,11 @@ class GuestJob:
         if status != 0:
             raise GuestError(f"in {self.guest.name}: {self.command}: exit status {status}\n{output}")
         return output
+
+    def finish(self, timeout=30):
+        """Asks one of tests/tools that is at work to come to its end: its output."""
+        self.guest.run(f"kill -USR1 -$(cat {self.path}.pid)")
+        return self.wait(timeout)
 
     def kill(self):
         """Ends the job and what it started."""
@@ -242,11 +261,27 @@ class Qemu(Guest):
                    "-serial", "file:" + self.log,
                    "-kernel", os.path.join(GUEST_DIR, "vmlinuz"),
                    "-initrd", os.path.join(GUEST_DIR, "cloud.cpio"),
-                   "-append", "rdinit=/init console=ttyS1 guest.console=ttyS0"]
+                   "-append", "rdinit=/init console=ttyS1 guest.console=ttyS0",
+                   "-qmp", f"unix:{self._qmp_path()},server=on,wait=off"]
         for i, nic in enumerate(self.nics):
             options = "".join(f",{key}={value}" for key, value in nic["options"].items())
             # vectors=0: QEMU 7.2 crashes when MSI-X is set up without KVM on a vhost-user device.
-            command += ["-chardev", f"socket,id=port{i},path={nic['socket']}",
+            chardev = f"socket,id=port{i},path={nic['socket']}"
+            if nic["chardev"]:
+                chardev += "," + nic["chardev"]
+            command += ["-chardev", chardev,
                         "-netdev", f"vhost-user,id=net{i},chardev=port{i}",
                         "-device", f"virtio-net-pci,netdev=net{i},vectors=0" + options]
         return command
+
+    def _qmp_path(self):
+        return os.path.join(self.workdir, self.name + ".qmp")
+
+    def qmp(self, command, **arguments):
+        """Has QEMU's monitor carry out a command: what it answers."""
+        monitor = JsonSocket(self._qmp_path())
+        try:
+            monitor.ask({"execute": "qmp_capabilities"})
+            return monitor.ask({"execute": command, "arguments": arguments})
+        finally:
+            monitor.close()

@@ -24,6 +24,7 @@ import subprocess
 import time
 
 from guest import Guest, Uml, die_with_parent, vhost_user
+from json_socket import JsonSocket
 
 PEER4, PEER6 = "10.0.0.1", "fd00::1"
 
@@ -92,7 +93,8 @@ class Namespace:
 
     def spawn(self, command):
         """Starts a shell command in the background: a HostJob."""
-        job = HostJob(self.name, command, self._argv(command), self.env)
+        # SIGUSR1 is for the command, not for the shell around it.
+        job = HostJob(self.name, command, self._argv(f"trap '' USR1; {command}"), self.env)
         self.jobs.append(job)
         return job
 
@@ -141,6 +143,11 @@ class HostJob:
     def output(self):
         return self.text
 
+    def finish(self, timeout=30):
+        """Asks one of tests/tools that is at work to come to its end: its output."""
+        os.killpg(self.process.pid, signal.SIGUSR1)
+        return self.wait(timeout)
+
     def kill(self):
         kill_group(self.process)
 
@@ -154,9 +161,9 @@ class Sluiced:
         self.program = os.path.join(build, "switch", "sluiced")
         self.ctl_program = os.path.join(build, "switch", "cli", "sluicectl")
         self.log = os.path.join(workdir, name + ".log")
-        config_path = os.path.join(workdir, name + ".json")
-        with open(config_path, "w", encoding="utf-8") as file:
-            json.dump(config, file, indent=2)
+        self.config_path = os.path.join(workdir, name + ".json")
+        self._rpc = None
+        self.write_config(config)
         notify_path = os.path.join(workdir, name + ".notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, \
                 open(self.log, "ab") as log:
@@ -165,7 +172,8 @@ class Sluiced:
             notify.bind(notify_path)
             started = time.monotonic()
             self.process = subprocess.Popen(
-                ["ip", "netns", "exec", netns, self.program, "--config", config_path],
+                ["ip", "netns", "exec", netns, self.program, "--config",
+                 self.config_path],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
                 env=dict(os.environ, NOTIFY_SOCKET=notify_path), preexec_fn=die_with_parent)
             self._await_ready(notify)
@@ -186,6 +194,21 @@ class Sluiced:
             raise
         finally:
             os.close(pidfd)
+
+    def write_config(self, config):
+        """The file that config.reload reads."""
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            json.dump(config, file, indent=2)
+
+    def call(self, method, **params):
+        """The result of a method of the control socket, on a connection that stays open."""
+        if self._rpc is None:
+            self._rpc = JsonSocket(self.control)
+        message = {"jsonrpc": "2.0", "id": 1, "method": method}
+        return self._rpc.ask({**message, "params": params} if params else message)
+
+    def n_fds(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def ctl_argv(self, *words):
         return [self.ctl_program, "-s", self.control, *words]
@@ -226,6 +249,12 @@ class Sluiced:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired as error:
             raise LabError("sluiced ignored SIGTERM") from error
+
+    def kill(self):
+        """Ends it at once, and forgets the connection to it."""
+        if self._rpc is not None:
+            self._rpc.close()
+        kill_group(self.process)
 
     def tail(self, n_lines=60):
         with open(self.log, encoding="utf-8", errors="replace") as log:
@@ -346,7 +375,7 @@ class Lab:
         for guest in self.guests:
             guest.kill()
         for switch in filter(None, (self.sluiced, self.far_sluiced)):
-            kill_group(switch.process)
+            switch.kill()
         for namespace in self.namespaces.values():
             namespace.close()
 
@@ -355,13 +384,32 @@ def last_json(output):
     return json.loads(output.strip().splitlines()[-1])
 
 
+class Stream:
+    """A TCP stream beside what the test does meanwhile; without n_bytes it runs until finish()."""
+
+    def __init__(self, source, sink, address, n_bytes=1 << 50, port=5001):
+        self.receiver = sink.spawn(f"tcp_pump recv {port}").wait_for("ready")
+        self.sender = source.spawn(f"tcp_pump send {address} {port} {n_bytes} {port}")
+
+    def finish(self, timeout=30):
+        """Ends it now: see wait()."""
+        return self._compare(self.sender.finish(timeout), timeout)
+
+    def wait(self, timeout=60):
+        """Its end, and what the receiver says of it; what it got must be what was sent."""
+        return self._compare(self.sender.wait(timeout), timeout)
+
+    def _compare(self, sent, timeout):
+        sent, got = last_json(sent), last_json(self.receiver.wait(timeout))
+        assert got["bytes"] == sent["bytes"], f"sent: {sent}, received: {got}"
+        assert got["sha256"] == sent["sha256"], "the stream was damaged"
+        return got
+
+
 def tcp(source, sink, address, n_bytes, port=5001, timeout=60):
     """One TCP stream from source to sink, compared by its SHA-256: Gb/s."""
-    receiver = sink.spawn(f"tcp_pump recv {port}").wait_for("ready")
-    sent = last_json(source.run(f"tcp_pump send {address} {port} {n_bytes} {port}", timeout))
-    got = last_json(receiver.wait(timeout))
+    got = Stream(source, sink, address, n_bytes, port).wait(timeout)
     assert got["bytes"] == n_bytes, f"{n_bytes} bytes sent, {got['bytes']} received"
-    assert got["sha256"] == sent["sha256"], "the stream was damaged"
     return n_bytes * 8 / 1e9 / got["seconds"]
 
 
