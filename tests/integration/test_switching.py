@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Several guests on one switch: who gets which frame, and what one guest can do to the others."""
+
+from lab import PEER4, Stream, guest4, guest_mac, last_json, ping, tcp, wait_until
+from suite import test
+from test_traffic import MIB, add_vlan, assert_no_drops, bytes_through, moved
+
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+RESERVED = {"STP": "01:80:c2:00:00:00", "LACP": "01:80:c2:00:00:02", "LLDP": "01:80:c2:00:00:0e"}
+
+
+def watch(guest, ethertype="0x0800"):
+    """Counts the frames of one type that reach the guest from now on."""
+    return guest.spawn(f"raw_frames watch eth0 type {ethertype}").wait_for("ready")
+
+
+def seen(watcher):
+    return last_json(watcher.finish())
+
+
+def send_frames(guest, source, destination, options=""):
+    return last_json(guest.run(f"raw_frames send eth0 {source} {destination} {options}"))["sent"]
+
+
+def macs(sw):
+    return {entry["mac"]: entry["ifname"] for entry in sw.ctl("fdb", "show")}
+
+
+@test(limit=60)
+def many_guests(lab):
+    """Four guests and the uplink: broadcasts reach all, unicast nobody else."""
+    sw = lab.switch(n_guests=4)
+    guests = [lab.boot(i, memory=96) for i in range(4)]
+    addresses = [guest4(i) for i in range(4)] + [PEER4]
+    for i, node in enumerate(guests + [lab.peer]):
+        others = [a for j, a in enumerate(addresses) if j != i]
+        node.run(f"for to in {' '.join(others)}; do busybox ping -c 1 -W 5 $to || exit 1; done")
+    learnt = macs(sw)
+    for i in range(4):
+        assert learnt.get(guest_mac(i)) == f"vm{i}", learnt
+    assert "uplink" in learnt.values(), learnt
+
+    watchers = [watch(guest, "0x88b5") for guest in guests[1:]]
+    send_frames(guests[0], "own", BROADCAST, "count 50 gap 100")
+    send_frames(guests[0], "own", guest_mac(1), "count 50 gap 100")
+    for i, got in enumerate(map(seen, watchers), 1):
+        expected = {"own": 50 if i == 1 else 0, "foreign": 0, "broadcast": 50, "multicast": 0}
+        assert expected.items() <= got.items(), f"guest {i}: {got}"
+
+    bystanders = [watch(guests[2]), watch(guests[3])]
+    tcp(guests[0], guests[1], guest4(1), 64 * MIB)
+    tcp(guests[1], lab.peer, PEER4, 64 * MIB)
+    for got in map(seen, bystanders):
+        assert got["foreign"] == 0, f"a third party got frames of a stream: {got}"
+
+    streams = [Stream(guests[0], guests[1], guest4(1), 96 * MIB),
+               Stream(guests[2], guests[3], guest4(3), 96 * MIB)]
+    for stream in streams:
+        assert stream.wait()["bytes"] == 96 * MIB
+    assert_no_drops(sw)
+
+
+@test(limit=60)
+def mac_flood(lab):
+    """One guest invents addresses; its neighbours keep theirs, and their stream to themselves."""
+    sw = lab.switch(n_guests=3, fdb_size=1024)
+    guests = [lab.boot(i, memory=96) for i in range(3)]
+    tcp(guests[0], guests[1], guest4(1), 8 * MIB)
+    stream = Stream(guests[0], guests[1], guest4(1))
+    watcher = watch(guests[2])
+    flood = guests[2].spawn("raw_frames send eth0 random random count 100000000")
+    before = sw.stats("vm2")["addresses"]
+    wait_until(lambda: sw.stats("vm2")["stats64"]["rx"]["packets"] > 30000, "the flood to run")
+    for _ in range(4):
+        moved(lab, bytes_through(lab))
+        learnt = macs(sw)
+        for i in (0, 1):
+            assert learnt.get(guest_mac(i)) == f"vm{i}", f"guest {i} was evicted"
+    sent = last_json(flood.finish())["sent"]
+    got = stream.finish()
+    foreign = seen(watcher)["foreign"]
+    addresses = sw.stats("vm2")["addresses"]
+    assert addresses["learned"] > before["learned"] + 500, addresses
+    assert len(sw.ctl("fdb", "show")) <= 1024
+    assert foreign == 0, f"{foreign} frames of the others' stream reached the flooding guest"
+    assert got["bytes"] > 32 * MIB and sent > 30000, (got, sent)
+    # The table gives its own back: the flooding guest is as reachable as the others.
+    ping(guests[0], guest4(2))
+
+
+@test(limit=60)
+def access_port_and_trunk(lab):
+    """A guest that knows nothing of VLANs talks to one behind a trunk that is in VLAN 10."""
+    lab.wire()
+    config = lab.config()
+    uplink, vm0 = config["ports"]
+    uplink["trunks"] = "10"
+    vm0["vlan"] = 10
+    sw = lab.start(config)
+    vm, far = lab.boot(), lab.far_guest()
+    add_vlan(far, 1, [("802.1Q", 10)])
+    vm.run("ip addr add 10.8.0.2/24 dev eth0; ip addr add fd08::2/64 dev eth0 nodad")
+    ping(vm, "10.8.0.1")
+    for source, sink, end in ((vm, far, 1), (far, vm, 2)):
+        tcp(source, sink, f"10.8.0.{end}", 96 * MIB)
+        tcp(source, sink, f"fd08::{end}", 32 * MIB)
+    for direction in ("rx", "tx"):
+        for name in ("uplink", "vm0"):
+            count = sw.stats(name)["stats64"][direction]
+            assert count["super_frames"] > 100, f"{name} {direction}: {count}"
+    assert sw.stats("vm0")["segmented"] == 0
+    entries = {(entry["vlan"], entry["ifname"]) for entry in sw.ctl("fdb", "show")}
+    assert entries == {(10, "vm0"), (10, "uplink")}, entries
+    assert_no_drops(sw, "vlan")
+    # Untagged frames of the other side are another network, and do not come in.
+    refused = sw.stats("uplink")["drop_reasons"].get("vlan", {"count": 0})["count"]
+    send_frames(far, "own", BROADCAST, "count 20 gap 100")
+    wait_until(lambda: sw.stats("uplink")["drop_reasons"]["vlan"]["count"] >= refused + 20,
+               "untagged frames to be refused")
+
+
+@test(limit=40, each={"kept": False, "forwarded": True})
+def reserved_multicast(lab, forward):
+    """LLDP, LACP and STP cross if that is asked for, and are counted if not."""
+    sw = lab.switch(n_guests=2, forward_reserved=forward)
+    vm0, vm1 = lab.boot(0, memory=96), lab.boot(1, memory=96)
+    watcher = watch(vm1, "0x88b5")
+    for address in RESERVED.values():
+        assert send_frames(vm0, "own", address, "count 20 gap 100") == 20
+    # Behind them in the same ring: when these are there, all are there.
+    send_frames(vm0, "own", BROADCAST, "count 5")
+    got = seen(watcher)
+    dropped = sw.stats("vm0")["drop_reasons"].get("reserved", {"count": 0})["count"]
+    expected = [20 if forward and n in (0x0, 0x2, 0xe) else 0 for n in range(16)]
+    assert got["reserved"] == expected and got["broadcast"] == 5, got
+    assert dropped == (0 if forward else 60), sw.stats("vm0")["drop_reasons"]
+
+
+@test(limit=60)
+def slow_guest(lab):
+    """A guest that stands still loses its own frames, and nobody else's throughput."""
+    sw = lab.switch(n_guests=2)
+    vm, slow = lab.boot(0), lab.boot(1, memory=96)
+    ping(lab.peer, guest4(1))
+    before = tcp(vm, lab.peer, PEER4, 128 * MIB)
+    slow.pause()
+    unicast = lab.peer.spawn(
+        f"raw_frames send eth0 own {guest_mac(1)} count 100000000 gap 100")
+    broadcast = vm.spawn(f"raw_frames send eth0 own {BROADCAST} count 100000000 gap 1000")
+
+    def ring_full():
+        return sw.stats("vm1")["drop_reasons"].get("ring_full", {"count": 0})["count"]
+
+    wait_until(lambda: ring_full() > 100, "the slow guest's ring to be full")
+    # This machine has other things to do as well: the better of two.
+    speed = max(tcp(vm, lab.peer, PEER4, 128 * MIB, port=5001 + i) for i in range(2))
+    tcp(lab.peer, vm, guest4(0), 128 * MIB)
+    dropped = ring_full()
+    assert last_json(unicast.finish())["sent"] > 0 and last_json(broadcast.finish())["sent"] > 0
+    assert speed > before / 2, f"{before:.2f} Gb/s before, {speed:.2f} beside a slow guest"
+    assert dropped > 1000, dropped
+    slow.resume()
+    wait_until(lambda: slow.try_run("true")[0] == 0, "the guest to go on")
+    ping(lab.peer, guest4(1))
+    assert_no_drops(sw)
