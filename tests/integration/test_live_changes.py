@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The configuration changes, again and again, and streams beside it notice nothing."""
+
+import copy
+import time
+
+from lab import PEER4, Stream, guest4, guest_mac, last_json
+from suite import test
+from test_traffic import MIB, assert_no_drops
+
+
+def both_ways(lab, vm):
+    return [Stream(vm, lab.peer, PEER4, port=5001), Stream(lab.peer, vm, guest4(), port=5002)]
+
+
+def finish(streams, n_bytes=16 * MIB):
+    """Every stream must have gone on to here, and be whole."""
+    for stream in streams:
+        got = stream.finish()
+        assert got["bytes"] > n_bytes, f"the stream stood still: {got}"
+        assert got["longest_gap_ms"] < 3000, f"the stream stalled: {got}"
+
+
+@test(limit=90)
+def ports_come_and_go(lab):
+    """1000 ports added and removed under traffic: all is given back."""
+    sw = lab.switch()
+    vm = lab.boot()
+    lab.pod.run("ip link add spare type veth peer name spare1; ip link set spare up")
+    kinds = [{"kind": "vhost-user", "socket": lab.path("spare.sock")},
+             {"kind": "packet", "interface": "spare"}]
+    sw.call("port.add", name="first", **kinds[0])
+    sw.call("port.del", name="first")
+    streams = both_ways(lab, vm)
+    before = sw.n_fds()
+    for i in range(1000):
+        sw.call("port.add", name=f"spare{i}", **kinds[i % 2])
+        sw.call("port.del", name=f"spare{i}")
+    finish(streams)
+    assert sw.n_fds() == before, f"{before} descriptors before, {sw.n_fds()} after"
+    assert [port["ifname"] for port in sw.ctl("port", "list")] == ["uplink", "vm0"]
+    assert_no_drops(sw)
+
+
+@test(limit=90)
+def reload_under_load(lab):
+    """The file alternates between two versions; what they share is not touched."""
+    config = lab.config()
+    other = copy.deepcopy(config)
+    other["ports"].append({"name": "spare", "kind": "vhost-user",
+                           "socket": lab.path("spare.sock"), "vlan": 7})
+    other["ports"][1]["mac-limit"] = 8
+    other["fdb-static"] = [{"mac": guest_mac(0), "port": "vm0"}]
+    other["fdb-ageing"] = 30
+    lab.wire()
+    sw = lab.start(config)
+    vm = lab.boot()
+    streams = both_ways(lab, vm)
+    before = sw.n_fds()
+    sw.call("version")
+    for version in [other, config] * 50:
+        sw.write_config(version)
+        assert sw.call("config.reload")[0]["changes"], "a reload that changed nothing"
+    finish(streams)
+    assert sw.n_fds() <= before + 1, f"{before} descriptors before, {sw.n_fds()} after"
+    assert sw.show("vm0")["peer"]["connected"]
+    assert_no_drops(sw)
+
+
+@test(limit=90)
+def queues_move_between_workers(lab):
+    """Two workers hand a guest's queue and the uplink's to and fro: no loss, no overtaking."""
+    sw = lab.switch(worker_cpus="auto,auto")
+    vm = lab.boot()
+    streams = both_ways(lab, vm)
+    datagrams = []
+    for source, sink, address, port in ((vm, lab.peer, PEER4, 5003),
+                                        (lab.peer, vm, guest4(), 5004)):
+        receiver = sink.spawn(f"udp_stream recv {port}").wait_for("ready")
+        sender = source.spawn(
+            f"udp_stream send {address} {port} count 100000000 burst 8 gap 2000")
+        datagrams.append((receiver, sender))
+    for i in range(200):
+        sw.call("worker.assign", port=("uplink", "vm0")[i % 2], queue=0, worker=i // 2 % 2)
+        time.sleep(0.01)  # traffic between the moves
+    finish(streams)
+    for receiver, sender in datagrams:
+        sent, got = last_json(sender.finish()), last_json(receiver.wait())
+        assert sent["sent"] > 2000, sent
+        assert got["reordered"] == 0, f"frames were overtaken: {got}"
+        lost_here = {name: sw.drops().get(name) for name in ("uplink", "vm0")}
+        assert got["lost"] == 0, f"{got} of {sent}; the switch dropped: {lost_here}"
+    workers = sw.ctl("worker", "show")
+    assert all(worker["frames"] > 1000 for worker in workers), workers
