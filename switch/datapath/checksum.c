@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "switch/datapath/frame.h"
+
 /*
  * One's complement addition does not care for the width of its words (RFC 1071, section 2): we
  * add 64 bits at a time and fold once. Four independent sums, each 128 bits wide so that no carry
@@ -68,4 +70,20 @@ uint64_t checksum_add(uint64_t sum, const void *data, size_t len, size_t so_far)
 uint16_t checksum_fold(uint64_t sum)
 {
 	return (uint16_t)~fold16(sum);
+}
+
+uint64_t checksum_frame(const struct frame *f, uint32_t start, uint32_t end)
+{
+	uint32_t len = f->head_len < end ? f->head_len - start : end - start;
+	uint64_t sum = checksum_add(0, f->head + start, len, 0);
+	uint32_t so_far = len;
+
+	for (unsigned i = 0; i < f->n_segs && start + so_far < end; i++) {
+		len = end - start - so_far;
+		if (len > f->seg[i].iov_len)
+			len = (uint32_t)f->seg[i].iov_len;
+		sum = checksum_add(sum, f->seg[i].iov_base, len, so_far);
+		so_far += len;
+	}
+	return sum;
 }

@@ -143,23 +143,6 @@ static bool append_slice(const struct frame *f, uint32_t offset, uint32_t len, s
 	return out->n_segs;
 }
 
-/* The sum of bytes [start, end); `start` lies in the head. */
-static uint64_t sum_range(const struct frame *f, uint32_t start, uint32_t end)
-{
-	uint32_t len = f->head_len < end ? f->head_len - start : end - start;
-	uint64_t sum = checksum_add(0, f->head + start, len, 0);
-	uint32_t so_far = len;
-
-	for (unsigned i = 0; i < f->n_segs && start + so_far < end; i++) {
-		len = end - start - so_far;
-		if (len > f->seg[i].iov_len)
-			len = (uint32_t)f->seg[i].iov_len;
-		sum = checksum_add(sum, f->seg[i].iov_base, len, so_far);
-		so_far += len;
-	}
-	return sum;
-}
-
 /*
  * Replaces the pseudo-header's sum in the checksum field by the checksum. It covers the packet up
  * to the length that the outermost IP header states: what may follow is Ethernet padding, which
@@ -175,7 +158,7 @@ static void complete_checksum(struct frame *f)
 
 	if (end < field + sizeof(checksum))
 		end = f->len;
-	checksum = checksum_fold(sum_range(f, o->csum_start, end));
+	checksum = checksum_fold(checksum_frame(f, o->csum_start, end));
 	/* In UDP zero means "no checksum"; both forms of zero verify. */
 	if (!checksum && o->csum_offset == UDP_CSUM_OFFSET)
 		checksum = 0xffff;
