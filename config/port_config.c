@@ -45,7 +45,8 @@ static const struct setting rows[] = {
 		.help = "vhost-user: address told to the guest" },
 	{ "mtu", SETTING_U32, FIELD(mtu), .unit = "N", .groups = VHOST_USER | ETHDEV, .min = 68,
 		.max = 65535,
-		.help = "vhost-user: MTU told to the guest. ethdev: MTU it is set to" },
+		.help = "vhost-user: MTU told to the guest. ethdev: longer frames are "
+			"super-frames; the device's own if not given" },
 	{ "csum", SETTING_BOOL, FIELD(offload_csum), .groups = VHOST_USER, .preset = "true",
 		.help = "vhost-user: offer checksum offload, both directions" },
 	{ "tso", SETTING_BOOL, FIELD(offload_tso), .groups = VHOST_USER, .preset = "true",

@@ -11,7 +11,7 @@ static const char *peer_text(const json_t *port)
 	const json_t *peer = json_object_get(port, "peer");
 
 	if (peer == NULL)
-		return field_text(port, "interface", "-");
+		return field_text(port, "interface", field_text(port, "driver", "-"));
 	return field_bool(peer, "connected") ? "connected" : "not connected";
 }
 
@@ -155,6 +155,9 @@ static void print_port(const json_t *port, FILE *out)
 	print_text_row(port, "hint", "what to do", out);
 	print_text_row(port, "interface", "interface", out);
 	print_text_row(port, "socket_path", "socket", out);
+	print_text_row(port, "devargs", "devargs", out);
+	if (json_is_false(json_object_get(port, "sleeps")))
+		fprintf(out, ROW "no: its worker polls it and costs a core\n", "sleeps");
 	print_text_row(port, "address", "address", out);
 	if (json_is_integer(json_object_get(port, "mtu")))
 		fprintf(out, ROW "%s\n", "mtu", field_number(port, "mtu", "", mtu));

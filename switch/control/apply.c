@@ -9,6 +9,7 @@
 #include "switch/control/balance.h"
 #include "switch/control/plan.h"
 #include "switch/datapath/fdb.h"
+#include "switch/port/ethdev.h"
 #include "switch/port/packet.h"
 #include "switch/port/vhost_net.h"
 
@@ -28,7 +29,7 @@ static struct port *open_kind(
 	case PORT_KIND_VHOST_USER:
 		return vhost_net_open(config, host, err);
 	case PORT_KIND_ETHDEV:
-		break;
+		return ethdev_open(config, host, err);
 	}
 	err_set(err, -EINVAL, "unknown kind of port");
 	return NULL;

@@ -7,6 +7,8 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#include "switch/port/dpdk_log.h"
+
 /*
  * One logical core that floats over all CPUs we may use: EAL would otherwise pin the control
  * thread to the first.
@@ -33,9 +35,12 @@ int eal_start(unsigned heap_mb, bool telemetry, struct err *err)
 	const char *argv[] = { "sluiced", lcores, "--no-huge", "-m", heap, "--no-pci",
 		"--no-shconf", "--file-prefix=sluice", "--log-level=lib.eal:error",
 		"--log-level=lib.hash:critical", "--log-level=lib.telemetry:error",
+		"--log-level=lib.vhost*:error", "--log-level=pmd*:error",
 		telemetry ? NULL : "--no-telemetry", NULL };
 	int argc = sizeof(argv) / sizeof(argv[0]) - 1 - telemetry;
 
+	if (dpdk_log_start(err) < 0)
+		return -1;
 	if (float_main_core(lcores, sizeof(lcores)) < 0)
 		snprintf(lcores, sizeof(lcores), "--lcores=0");
 	snprintf(heap, sizeof(heap), "%u", heap_mb);

@@ -26,6 +26,8 @@ static const bool is_error[DROP_N_REASONS] = {
 	[DROP_BUFFER_PIECES] = true,
 	[DROP_REFUSED] = true,
 	[DROP_MEMORY_GONE] = true,
+	[DROP_TRUNCATED] = true,
+	[DROP_SIZES_LOST] = true,
 };
 
 uint64_t totals_dropped(const struct counters *c, enum drop_direction direction, uint64_t *errors)

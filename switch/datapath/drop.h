@@ -23,8 +23,12 @@
 	X(NO_DESTINATION, no_destination, RX, "no other port to send it to")                       \
 	X(RESERVED, reserved, RX, "reserved multicast (01:80:c2:00:00:0x), see forward-reserved")  \
 	X(VLAN, vlan, RX, "its VLAN does not cross the port it came from")                         \
+	X(ECHO, echo, RX, "a frame of this side, heard again from the interface it left by")       \
+	X(TRUNCATED, truncated, RX, "longer than the driver's ring frames: payload is missing")    \
+	X(SIZES_LOST, sizes_lost, RX,                                                              \
+		"UDP super-frame from a driver that does not tell its datagrams' sizes")           \
 	X(LANDING_LOST, landing_lost, RX, "guest memory vanished while the frame was received")    \
-	X(RING_FULL, ring_full, TX, "the guest has no free receive buffer")                        \
+	X(RING_FULL, ring_full, TX, "the guest or device has no free receive buffer")              \
 	X(BUFFER_SMALL, buffer_small, TX,                                                          \
 		"larger than the guest's receive buffers, and it cannot merge them")               \
 	X(BUFFER_BAD, buffer_bad, TX,                                                              \

@@ -1,67 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/*
- * A guest and a veth. The far end of the veth is a packet socket of the test's own with
- * PACKET_VNET_HDR: it sends and receives super-frames and partial checksums as the kernel of a
- * container would.
- */
+/* A guest and a veth. */
 
-#include <errno.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
 
 #include <cmocka.h>
 
+#include "tests/switch/far_end.h"
 #include "tests/switch/guests.h"
-
-#ifndef PACKET_IGNORE_OUTGOING
-#define PACKET_IGNORE_OUTGOING 23
-#endif
 
 #define GUEST   1 /* stations */
 #define FAR     2
 #define NO_RECV VF_RECV_OFFLOADS
 
 static struct guests guests; /* one guest, "a" */
-static int far = -1;         /* the packet socket */
 static struct packet out, in;
-
-static int open_far(void)
-{
-	struct sockaddr_ll addr = {
-		.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_ALL),
-		.sll_ifindex = (int)if_nametoindex("far"),
-	};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), one = 1;
-
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)), 0);
-	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	return fd;
-}
 
 static int start_with(const char *wire_options)
 {
 	char ports[512];
 
-	testbed_run("ip link add near type veth peer name far");
-	/* No kernel traffic of its own: no address, no router solicitations. */
-	testbed_run("ip link set near addrgenmode none && ip link set far addrgenmode none");
-	testbed_run("ip link set near up && ip link set far up");
-	far = open_far();
+	far_open();
 	memset(&guests, 0, sizeof(guests));
 	guests.n = 1;
 	snprintf(ports, sizeof(ports),
@@ -86,33 +50,8 @@ static int start_without_uso(void **state)
 static int stop(void **state)
 {
 	guests_abandon(&guests);
-	close(far);
-	testbed_run("ip link del near");
+	far_close();
 	return 0;
-}
-
-static void far_send(const struct packet *p)
-{
-	struct iovec iov[2] = {
-		{ (void *)(uintptr_t)&p->hdr, sizeof(p->hdr) },
-		{ (void *)(uintptr_t)p->byte, p->len },
-	};
-
-	if (writev(far, iov, 2) != (ssize_t)(sizeof(p->hdr) + p->len))
-		fail_msg("far end: %s", strerror(errno));
-}
-
-static void far_recv(struct packet *p)
-{
-	struct iovec iov[2] = { { &p->hdr, sizeof(p->hdr) }, { p->byte, sizeof(p->byte) } };
-	struct pollfd wait = { .fd = far, .events = POLLIN };
-	ssize_t n;
-
-	if (poll(&wait, 1, RECV_MS) <= 0)
-		fail_msg("the far end heard nothing for %d ms", RECV_MS);
-	n = readv(far, iov, 2);
-	assert_true(n >= (ssize_t)sizeof(p->hdr));
-	p->len = (uint32_t)n - (uint32_t)sizeof(p->hdr);
 }
 
 static void connect_guest(uint64_t without, struct front_layout rx)
