@@ -15,13 +15,12 @@
 
 static bool is_up(const struct ethdev_port *ep)
 {
-	struct rte_eth_link link;
 	bool up = false;
 
 	/* net_af_packet says "up" whatever its interface does. */
 	if (ethdev_kernel_link(ep, &up) > 0)
 		return up;
-	return rte_eth_link_get_nowait(ep->id, &link) == 0 && link.link_status;
+	return ethdev_is_connected(ep);
 }
 
 static void add_reason(const struct ethdev_port *ep, json_t *out)

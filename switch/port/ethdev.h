@@ -29,8 +29,10 @@
  * transmit ring is full.
  *
  * net_vhost: librte_vhost's guests are not as well guarded as those of a vhost-user port (a VMM
- * that takes its memory away ends the process). CTRL_VQ, CTRL_RX and RING_PACKED are not offered,
- * which UML takes without being able to use them; nor MQ with one queue.
+ * that takes its memory away ends the process). CTRL_VQ, CTRL_RX, GUEST_ANNOUNCE and
+ * RING_PACKED are not offered: UML takes them without being able to use them; nor MQ with one
+ * queue. With tso=1 a guest's super-frames come in whole. To the guest they go in segments:
+ * librte_vhost would write a super-frame's pseudo-header sum without its length.
  */
 
 #include "switch/port/host.h"

@@ -155,14 +155,15 @@ static int claim_socket(const char *path, struct err *err)
 }
 
 /*
- * What UML takes when it is offered and cannot use, see ethdev.h. librte_vhost listens from
- * rte_eth_dev_configure() on; features are read for each GET_FEATURES, so this is in time for
- * whoever connects a moment later.
+ * What UML takes when it is offered and cannot use, see ethdev.h; a Linux driver refuses a device
+ * that offers GUEST_ANNOUNCE or MQ without CTRL_VQ (QEMU adds that one by itself). librte_vhost
+ * listens from rte_eth_dev_configure() on; features are read for each GET_FEATURES, so this is in
+ * time for whoever connects a moment later.
  */
 static int limit_vhost_features(const struct ethdev_port *ep, struct err *err)
 {
 	uint64_t features = 1ull << VIRTIO_NET_F_CTRL_VQ | 1ull << VIRTIO_NET_F_CTRL_RX |
-			    1ull << VIRTIO_F_RING_PACKED_BIT;
+			    1ull << VIRTIO_NET_F_GUEST_ANNOUNCE | 1ull << VIRTIO_F_RING_PACKED_BIT;
 
 	if (ep->port.n_queues == 1)
 		features |= 1ull << VIRTIO_NET_F_MQ;

@@ -35,7 +35,8 @@ static void flush(struct sender *s)
 	}
 	if (unlikely(sent < out->n)) {
 		rte_pktmbuf_free_bulk(out->mbuf + sent, out->n - sent);
-		drop_n(s->c, DROP_RING_FULL, out->n - sent);
+		drop_n(s->c, ethdev_is_connected(s->ep) ? DROP_RING_FULL : DROP_PORT_DOWN,
+			out->n - sent);
 	}
 	out->n = 0;
 }
@@ -82,14 +83,17 @@ static struct rte_mbuf *copy_frame(const struct ethdev_egress *out, const struct
 	return first;
 }
 
-/* DPDK asks for checksums in terms of header lengths: only of a frame's own TCP or UDP header. */
+/*
+ * DPDK asks for checksums in terms of header lengths: only of a frame's own TCP or UDP header, and
+ * not behind IPv6 extension headers, which rte_ipv6_phdr_cksum() takes for the transport.
+ */
 static bool can_mark(const struct frame *f, struct ip_packet *ip)
 {
 	const struct offload *o = &f->offload;
 
 	return !o->tunnelled && f->l3_offset <= 127 &&
 	       ip_parse(f, f->l3_offset, f->ethertype, ip) && !ip->fragment &&
-	       ip->l4 == o->csum_start &&
+	       ip->l4 == o->csum_start && (!ip->v6 || ip->l4 == ip->l3 + IPV6_HEADER_LEN) &&
 	       ((ip->proto == IP_PROTO_TCP && o->csum_offset == TCP_CSUM_OFFSET) ||
 		       (ip->proto == IP_PROTO_UDP && o->csum_offset == UDP_CSUM_OFFSET));
 }

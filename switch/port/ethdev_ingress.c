@@ -18,7 +18,9 @@ static enum drop_reason open_frame(struct ethdev_port *ep, struct rte_mbuf *m, s
 {
 	uint32_t skip;
 
-	f->len = m->pkt_len;
+	f->len = 0;
+	for (const struct rte_mbuf *s = m; s; s = s->next)
+		f->len += s->data_len;
 	f->head = f->head_room + VLAN_TAG_LEN;
 	f->head_len = 0;
 	f->n_segs = 0;
@@ -181,13 +183,6 @@ void ethdev_release(struct port *p, unsigned queue, struct counters *c)
 
 /* --- sleeping -------------------------------------------------------------------------------- */
 
-static bool is_connected(const struct ethdev_port *ep)
-{
-	struct rte_eth_link link;
-
-	return rte_eth_link_get_nowait(ep->id, &link) == 0 && link.link_status;
-}
-
 bool ethdev_arm(struct port *p, unsigned queue)
 {
 	struct ethdev_port *ep = ethdev_port(p);
@@ -199,7 +194,7 @@ bool ethdev_arm(struct port *p, unsigned queue)
 		return true;
 	rte_smp_mb();
 	/* Who connects meanwhile is announced (ethdev.c, on_change()). */
-	return is_connected(ep) && rte_eth_rx_queue_count(ep->id, (uint16_t)queue) > 0;
+	return ethdev_is_connected(ep) && rte_eth_rx_queue_count(ep->id, (uint16_t)queue) > 0;
 }
 
 void ethdev_disarm(struct port *p, unsigned queue)

@@ -78,6 +78,13 @@ static inline bool ethdev_is_echoing(const struct ethdev_port *ep)
 	return ep->devargs.driver == ETHDEV_AF_PACKET;
 }
 
+static inline bool ethdev_is_connected(const struct ethdev_port *ep)
+{
+	struct rte_eth_link link;
+
+	return rte_eth_link_get_nowait(ep->id, &link) == 0 && link.link_status;
+}
+
 /* --- ethdev_device.c: control thread --------------------------------------------------------- */
 
 /*

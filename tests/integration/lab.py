@@ -238,9 +238,12 @@ class Sluiced:
         return found
 
     def wait_connected(self, name, connected=True, timeout=15):
+        def is_connected():
+            port = self.show(name)
+            return port["peer"]["connected"] if "peer" in port else port["operstate"] == "up"
         state = "connected" if connected else "disconnected"
-        return wait_until(lambda: self.show(name)["peer"]["connected"] == connected,
-                          f"port {name} to be {state}", timeout)
+        return wait_until(lambda: is_connected() == connected, f"port {name} to be {state}",
+                          timeout)
 
     def stop(self, timeout=5):
         """SIGTERM: the exit status."""

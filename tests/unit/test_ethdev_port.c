@@ -21,6 +21,8 @@
 
 #include <cmocka.h>
 
+#include <rte_malloc.h>
+
 #include "switch/control/eal.h"
 #include "switch/port/ethdev.h"
 
@@ -74,9 +76,9 @@ static int stop(void **state)
 }
 
 /* "DIR" in the text becomes the directory. */
-static struct port *open_device(const char *devargs, struct err *err)
+static struct port *open_queues(const char *devargs, uint16_t n_queues, struct err *err)
 {
-	struct port_config config = { .name = "dev", .kind = PORT_KIND_ETHDEV, .queues = 1 };
+	struct port_config config = { .name = "dev", .kind = PORT_KIND_ETHDEV };
 	const char *at = strstr(devargs, "DIR");
 
 	if (at)
@@ -84,7 +86,13 @@ static struct port *open_device(const char *devargs, struct err *err)
 			devargs, dir, at + 3);
 	else
 		snprintf(config.devargs, sizeof(config.devargs), "%s", devargs);
+	config.queues = n_queues;
 	return ethdev_open(&config, &host, err);
+}
+
+static struct port *open_device(const char *devargs, struct err *err)
+{
+	return open_queues(devargs, 1, err);
 }
 
 static struct port *must_open(const char *devargs)
@@ -109,21 +117,37 @@ static unsigned count_fds(void)
 	return n;
 }
 
-static long resident_kb(void)
+/* Lines in /proc/self/maps: a pool is a mapping. */
+static unsigned count_maps(void)
 {
-	FILE *f = fopen("/proc/self/statm", "r");
-	long pages = 0;
+	FILE *f = fopen("/proc/self/maps", "r");
+	unsigned n = 0;
+	int c;
 
 	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%*d %ld", &pages), 1);
+	while ((c = fgetc(f)) != EOF)
+		n += c == '\n';
 	fclose(f);
-	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+	return n;
 }
 
-static const char *const devices[] = { "net_null0", "net_ring0", "net_vhost0,iface=DIR/v.sock" };
+/* Bytes in use in DPDK's heap. */
+static size_t heap_use(void)
+{
+	struct rte_malloc_socket_stats stats;
+
+	assert_int_equal(rte_malloc_get_socket_stats(0, &stats), 0);
+	return stats.heap_allocsz_bytes;
+}
+
+/*
+ * Those whose drivers clean up themselves. In DPDK 22.11 net_null forgets a packet of each queue
+ * (384 bytes), and net_memif as a server the socket it listens on.
+ */
+static const char *const devices[] = { "net_ring0", "net_vhost0,iface=DIR/v.sock" };
 #define N_DEVICES (sizeof(devices) / sizeof(devices[0]))
 
-static void send_burst(struct port *p, struct counters *c)
+static void send_burst(struct port *p, unsigned queue, struct counters *c)
 {
 	static struct frame burst[BURST_MAX];
 	struct frame *frames[BURST_MAX];
@@ -134,7 +158,7 @@ static void send_burst(struct port *p, struct counters *c)
 		burst[i].head[20] = 0x5a;
 		frames[i] = &burst[i];
 	}
-	p->ops->transmit(p, 0, frames, BURST_MAX, c);
+	p->ops->transmit(p, queue, frames, BURST_MAX, c);
 }
 
 /* Frames that are received and never released are given back too. */
@@ -144,16 +168,16 @@ static void use(struct port *p)
 	struct counters c = { 0 };
 	unsigned n;
 
-	send_burst(p, &c);
-	assert_int_equal(c.tx.packets + c.drop[DROP_RING_FULL], BURST_MAX);
+	send_burst(p, 0, &c);
+	assert_int_equal(c.tx.packets + c.drop[DROP_RING_FULL] + c.drop[DROP_PORT_DOWN], BURST_MAX);
 	n = p->ops->receive(p, 0, burst, BURST_MAX, NULL, &c);
 	assert_int_equal(n, c.rx.packets);
 }
 
 static void test_life(void **state)
 {
-	unsigned fds = 0;
-	long kb = 0;
+	unsigned fds = 0, maps = 0;
+	size_t heap = 0;
 
 	for (unsigned round = 0; round < 40; round++) {
 		struct port *p[N_DEVICES];
@@ -167,11 +191,13 @@ static void test_life(void **state)
 		assert_int_equal(n_watched, 0);
 		if (round == 2) {
 			fds = count_fds();
-			kb = resident_kb();
+			maps = count_maps();
+			heap = heap_use();
 		}
 	}
 	assert_int_equal(count_fds(), fds);
-	assert_true(resident_kb() < kb + 512);
+	assert_int_equal(heap_use(), heap);
+	assert_true(count_maps() < maps + 10);
 }
 
 static void test_status(void **state)
@@ -193,6 +219,39 @@ static void test_status(void **state)
 	p->ops->close(p);
 }
 
+/* Each queue is one to receive and to transmit by; what came in by a queue leaves by its number. */
+static void test_queues(void **state)
+{
+	static struct frame burst[BURST_MAX];
+	struct counters c = { 0 };
+	struct err err = { "" };
+	struct port *p = open_queues("net_null0", 4, &err);
+	json_t *o = json_object();
+
+	if (!p)
+		fail_msg("%s", err.text);
+	assert_int_equal(p->n_queues, 4);
+	for (unsigned q = 0; q < 4; q++) {
+		assert_int_equal(p->ops->receive(p, q, burst, BURST_MAX, NULL, &c), BURST_MAX);
+		p->ops->release(p, q, &c);
+	}
+	for (unsigned q = 0; q < 9; q++)
+		send_burst(p, q, &c);
+	p->ops->stats(p, o);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(o, "device"), "opackets")),
+		9 * BURST_MAX);
+	json_decref(o);
+	p->ops->close(p);
+	p = open_queues("net_vhost0,iface=DIR/v.sock", 2, &err);
+	if (!p)
+		fail_msg("%s", err.text);
+	assert_int_equal(n_watched, 2);
+	p->ops->close(p);
+	assert_null(open_queues("net_vhost0,iface=DIR/v.sock,queues=1", 2, &err));
+	assert_non_null(strstr(err.text, "2 queues are more than the device has"));
+}
+
 /* Two ports, each other's peers: what one sends the other receives. */
 static void test_memif(void **state)
 {
@@ -206,7 +265,7 @@ static void test_memif(void **state)
 
 	/* They connect in a thread of DPDK's. */
 	for (unsigned round = 0; round < 5000 && n == 0; round++) {
-		send_burst(client, &c);
+		send_burst(client, 0, &c);
 		n = server->ops->receive(server, 0, burst, BURST_MAX, NULL, &c);
 		if (n > 0)
 			assert_true(burst[0].len == 60 && burst[0].head[20] == 0x5a);
@@ -289,6 +348,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_queues),
 		cmocka_unit_test(test_memif),
 		cmocka_unit_test(test_stale_socket),
 		cmocka_unit_test(test_errors),
