@@ -155,7 +155,6 @@ static void print_port(const json_t *port, FILE *out)
 	print_text_row(port, "hint", "what to do", out);
 	print_text_row(port, "interface", "interface", out);
 	print_text_row(port, "socket_path", "socket", out);
-	print_text_row(port, "devargs", "devargs", out);
 	if (json_is_false(json_object_get(port, "sleeps")))
 		fprintf(out, ROW "no: its worker polls it and costs a core\n", "sleeps");
 	print_text_row(port, "address", "address", out);

@@ -49,6 +49,27 @@ static void host_wake(void *ctx)
 	workers_wake(&sw->workers);
 }
 
+static int host_watch_links(void *ctx, struct port *port)
+{
+	struct sluice_switch *sw = ctx;
+
+	return link_watch_add(&sw->links, sw->base, port);
+}
+
+static void host_unwatch_links(void *ctx, struct port *port)
+{
+	struct sluice_switch *sw = ctx;
+
+	link_watch_remove(&sw->links, port);
+}
+
+static int host_find_link(void *ctx, const char *name, int ifindex, struct link_info *out)
+{
+	struct sluice_switch *sw = ctx;
+
+	return link_watch_find(&sw->links, name, ifindex, out);
+}
+
 /* Guests make these happen: not every one is logged. */
 static void host_event(void *ctx, const struct port *port, const char *event, const char *detail)
 {
@@ -144,6 +165,9 @@ int switch_start(struct sluice_switch *sw, struct sluiced_config *config, struct
 		.watch = host_watch,
 		.unwatch = host_unwatch,
 		.wake = host_wake,
+		.watch_links = host_watch_links,
+		.unwatch_links = host_unwatch_links,
+		.find_link = host_find_link,
 		.event = host_event,
 		.attention_fd = -1,
 		.ctx = sw,
@@ -173,6 +197,7 @@ void switch_stop(struct sluice_switch *sw)
 		workers_shrink(&sw->workers, 0);
 	for (unsigned i = 0; i < n; i++)
 		sw->port[i]->ops->close(sw->port[i]);
+	link_watch_close(&sw->links);
 	workers_stop(&sw->workers);
 	if (sw->attention_event)
 		event_free(steal_ptr(&sw->attention_event));

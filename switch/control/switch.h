@@ -18,6 +18,7 @@
 #include "config/sluiced_config.h"
 #include "lib/err.h"
 #include "switch/control/workers.h"
+#include "switch/control/link_watch.h"
 #include "switch/datapath/topology.h"
 #include "switch/port/host.h"
 
@@ -28,6 +29,7 @@ struct sluice_switch {
 	struct sluiced_config config; /* running, owned */
 	struct event_base *base;
 	struct port_host host;
+	struct link_watch links;
 	struct event *attention_event;
 	struct event *tick_event;
 	struct rte_rcu_qsbr *qsbr;

@@ -10,6 +10,8 @@
 
 #include <event2/event.h>
 
+#include "switch/port/link.h"
+
 struct port;
 
 #define QUEUE_ANY UINT_MAX
@@ -27,6 +29,17 @@ struct port_host {
 	void (*unwatch)(void *ctx, int fd);
 	/* Ends the workers' sleep, so that they look at every ring again. */
 	void (*wake)(void *ctx);
+	/*
+	 * Has the port's link_changed() called, from the event loop, when network interfaces of
+	 * this network namespace come, go or change. Asking twice is asking once.
+	 */
+	int (*watch_links)(void *ctx, struct port *port);
+	void (*unwatch_links)(void *ctx, struct port *port);
+	/*
+	 * Asks the kernel about the interface that `name` names (or, if it is NULL, that has this
+	 * index). -ENODEV: there is none. Anything else is a failure to ask.
+	 */
+	int (*find_link)(void *ctx, const char *name, int ifindex, struct link_info *out);
 	/*
 	 * Something happened to a port that its users want to know: logged, and sent to those who
 	 * follow `sluicectl events`. `event` is a stable name ("guest-connected"), `detail` a

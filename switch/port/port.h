@@ -98,6 +98,13 @@ struct port_ops {
 	/* Control thread: a worker raised the host's attention, see what there is to mend. */
 	void (*service)(struct port *p);
 
+	/*
+	 * Control thread: an interface changed, came or went that has, or had, this name and index;
+	 * `name` NULL: any may have. Only a hint when to look (host.h, find_link). NULL if this
+	 * kind never asks for it.
+	 */
+	void (*link_changed)(struct port *p, const char *name, int ifindex);
+
 	/* Adds what this kind knows to the object that `port show` prints: state, peer, queues. */
 	void (*status)(struct port *p, json_t *out);
 	/* Adds counters that only this kind has to what `port stats` prints; NULL: none. */
