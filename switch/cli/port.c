@@ -96,6 +96,11 @@ static void print_queue(const json_t *queue, FILE *out)
 
 	snprintf(title, sizeof(title), "queue %lld %s", field_int(queue, "queue"),
 		field_text(queue, "direction", ""));
+	if (json_object_get(queue, "mode") != NULL) {
+		fprintf(out, ROW "%s mode, %lld frames received\n", title,
+			field_text(queue, "mode", "?"), field_int(queue, "frames"));
+		return;
+	}
 	state = field_text(queue, "state", state);
 	fprintf(out, ROW "%s", title, state);
 	if (strcmp(state, "stopped") != 0) {
@@ -154,6 +159,7 @@ static void print_port(const json_t *port, FILE *out)
 	print_text_row(port, "reason", "why", out);
 	print_text_row(port, "hint", "what to do", out);
 	print_text_row(port, "interface", "interface", out);
+	print_text_row(port, "interface_now", "called now", out);
 	print_text_row(port, "socket_path", "socket", out);
 	if (json_is_false(json_object_get(port, "sleeps")))
 		fprintf(out, ROW "no: its worker polls it and costs a core\n", "sleeps");
@@ -163,6 +169,8 @@ static void print_port(const json_t *port, FILE *out)
 	print_settings(port, out);
 	if (peer != NULL)
 		print_peer(peer, out);
+	if (field_int(port, "recoveries") > 0)
+		fprintf(out, ROW "%lld times\n", "recovered", field_int(port, "recoveries"));
 	print_queues(json_object_get(port, "queues"), out);
 }
 

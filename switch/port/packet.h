@@ -3,7 +3,8 @@
 
 /*
  * A port on a kernel network interface: one AF_PACKET socket with PACKET_VNET_HDR (packet(7),
- * linux/if_packet.h), read with recvmmsg(2) and written with sendmmsg(2).
+ * linux/if_packet.h) for each queue, read with recvmmsg(2) and written with sendmmsg(2). Several
+ * sockets share the traffic by flow (PACKET_FANOUT, packet_socket.c).
  *
  * No rings: the kernel copies straight between its buffers and guest memory, once, whereas a ring
  * would be one more copy (measured on a veth: 82 Gb/s against 47 for 64 KiB frames, one core). No
@@ -16,12 +17,16 @@
  *          when they stop.
  * While the sole guest's ring is full, frames stay in the socket.
  *
- * The interface itself is left as it is: no address, flag or offload of it is touched.
+ * The interface may come, go, be renamed and come back while the port lives (packet_link.c). It is
+ * itself left as it is: no address, flag or offload of it is touched.
  */
 
 #include "switch/port/host.h"
 #include "switch/port/port.h"
 
-/* Returns the port, or NULL with *err set. Needs CAP_NET_RAW. `config` is copied. */
+/*
+ * Returns the port, or NULL with *err set. Needs CAP_NET_RAW. `config` is copied. The interface
+ * need not be there: the port is up whenever there is one of that name (packet_link.c).
+ */
 struct port *packet_open(
 	const struct port_config *config, const struct port_host *host, struct err *err);

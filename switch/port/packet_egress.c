@@ -28,7 +28,7 @@ static enum drop_reason reason_for(int error)
 }
 
 /* The kernel refused the message of frame f, and with it nothing else. */
-static void refuse(struct packet_port *pp, const struct frame *f, int error, struct counters *c)
+static void refuse(struct packet_queue *q, const struct frame *f, int error, struct counters *c)
 {
 	drop(c, reason_for(error));
 	if (error == EFAULT && f->ingress && f->ingress->ops->memory_gone)
@@ -36,75 +36,88 @@ static void refuse(struct packet_port *pp, const struct frame *f, int error, str
 }
 
 /* Hands all queued messages to the kernel, skipping those it refuses. */
-static void flush(struct packet_port *pp, struct counters *c)
+static void flush(struct packet_queue *q, struct counters *c)
 {
 	unsigned done = 0;
 
-	while (done < pp->n_out) {
-		int n = sendmmsg(pp->fd, pp->out_msg + done, pp->n_out - done, MSG_DONTWAIT);
+	while (done < q->n_out) {
+		int n = sendmmsg(q->out_fd, q->out_msg + done, q->n_out - done, MSG_DONTWAIT);
 
 		for (int i = 0; i < n; i++)
-			count_frame(&c->tx, pp->out_frame[done++]);
+			count_frame(&c->tx, q->out_frame[done++]);
 		if (n > 0)
 			continue;
 		if (errno != EINTR)
-			refuse(pp, pp->out_frame[done++], errno, c);
+			refuse(q, q->out_frame[done++], errno, c);
 	}
-	pp->n_out = 0;
+	q->n_out = 0;
 }
 
-static void enqueue(struct packet_port *pp, const struct frame *f, struct counters *c)
+static void enqueue(struct packet_queue *q, const struct frame *f, struct counters *c)
 {
-	unsigned i = pp->n_out++;
-	struct iovec *iov = pp->out_iov[i];
+	unsigned i = q->n_out++;
+	struct iovec *iov = q->out_iov[i];
 
-	offload_encode(f, pp->caps, &pp->out_hdr[i]);
-	iov[0] = (struct iovec) { &pp->out_hdr[i], sizeof(pp->out_hdr[i]) };
+	offload_encode(f, q->caps, &q->out_hdr[i]);
+	iov[0] = (struct iovec) { &q->out_hdr[i], sizeof(q->out_hdr[i]) };
 	iov[1] = (struct iovec) { f->head, f->head_len };
 	memcpy(iov + 2, f->seg, f->n_segs * sizeof(iov[0]));
-	pp->out_msg[i].msg_hdr = (struct msghdr) { .msg_iov = iov, .msg_iovlen = 2u + f->n_segs };
-	pp->out_frame[i] = f;
-	if (pp->n_out == BURST_MAX)
-		flush(pp, c);
+	q->out_msg[i].msg_hdr = (struct msghdr) { .msg_iov = iov, .msg_iovlen = 2u + f->n_segs };
+	q->out_frame[i] = f;
+	if (q->n_out == BURST_MAX)
+		flush(q, c);
 }
 
 /* Sends a frame in a form that this kernel takes. */
-static void send_adapted(struct packet_port *pp, const struct frame *f, struct counters *c)
+static void send_adapted(struct packet_queue *q, const struct frame *f, struct counters *c)
 {
 	struct segmenter s;
-	enum drop_reason why = segment_begin(&s, f, pp->caps);
+	enum drop_reason why = segment_begin(&s, f, q->caps);
 	unsigned n = 0;
 
-	if (why == DROP_TUNNEL_GSO && offload_fits_unsliced(f, pp->caps)) {
-		enqueue(pp, f, c);
+	if (why == DROP_TUNNEL_GSO && offload_fits_unsliced(f, q->caps)) {
+		enqueue(q, f, c);
 		return;
 	}
 	if (why != OFFLOAD_OK) {
 		drop(c, why);
 		return;
 	}
-	flush(pp, c); /* scratch may be queued from; n_out and n go together from here */
-	while (segment_next(&s, &pp->scratch[n])) {
-		pp->scratch[n].ingress = f->ingress;
-		enqueue(pp, &pp->scratch[n], c);
+	flush(q, c); /* scratch may be queued from; n_out and n go together from here */
+	while (segment_next(&s, &q->scratch[n])) {
+		q->scratch[n].ingress = f->ingress;
+		enqueue(q, &q->scratch[n], c);
 		n = (n + 1) % BURST_MAX;
 	}
-	flush(pp, c);
+	flush(q, c);
 	c->segmented += f->offload.gso != GSO_NONE;
 }
 
+static void drop_all(unsigned n, struct counters *c)
+{
+	for (unsigned i = 0; i < n; i++)
+		drop(c, DROP_PORT_DOWN);
+}
+
+/* Any socket of a group sends as well as another; the frame's own queue keeps its flow in order. */
 void packet_transmit(
 	struct port *p, unsigned queue, struct frame **frames, unsigned n, struct counters *c)
 {
-	struct packet_port *pp = packet_port(p);
+	struct packet_queue *q = &packet_port(p)->queue[queue % p->n_queues];
 
-	rte_spinlock_lock(&pp->egress_lock);
-	for (unsigned i = 0; i < n; i++) {
-		if (likely(offload_fits(frames[i], pp->caps)))
-			enqueue(pp, frames[i], c);
-		else
-			send_adapted(pp, frames[i], c);
+	rte_spinlock_lock(&q->egress_lock);
+	q->out_fd = packet_fd(q);
+	if (unlikely(q->out_fd < 0)) {
+		drop_all(n, c);
+		goto out;
 	}
-	flush(pp, c);
-	rte_spinlock_unlock(&pp->egress_lock);
+	for (unsigned i = 0; i < n; i++) {
+		if (likely(offload_fits(frames[i], q->caps)))
+			enqueue(q, frames[i], c);
+		else
+			send_adapted(q, frames[i], c);
+	}
+	flush(q, c);
+out:
+	rte_spinlock_unlock(&q->egress_lock);
 }

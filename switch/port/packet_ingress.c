@@ -64,20 +64,20 @@ static void restore_tag(struct frame *f, struct vnet_hdr *hdr, struct vlan_tag t
 }
 
 /* Fills in all but the segments of a frame of `len` bytes, the tag not counted. */
-static enum drop_reason open_frame(struct packet_port *pp, struct frame *f, uint32_t len,
+static enum drop_reason open_frame(struct packet_queue *q, struct frame *f, uint32_t len,
 	struct packet_slot *slot, struct vlan_tag tag)
 {
 	f->len = len;
 	f->head_len = (uint16_t)(len < PACKET_HEAD ? len : PACKET_HEAD);
 	f->head = f->head_room + VLAN_TAG_LEN;
-	f->ingress = &pp->port;
+	f->ingress = q->port;
 	f->landed = NULL;
 	f->offload = (struct offload) { 0 };
 	if (unlikely(len < ETH_HEADER_LEN))
 		return DROP_RUNT;
 	if (unlikely(tag.tpid)) {
 		restore_tag(f, &slot->hdr, tag);
-		pp->vlan_seen = true;
+		q->vlan_seen = true;
 	}
 	if (unlikely(f->len > FRAME_LEN_MAX))
 		return DROP_TOO_LONG;
@@ -93,14 +93,14 @@ static enum drop_reason decode_offload(struct frame *f, const struct vnet_hdr *h
 
 /* --- small mode ------------------------------------------------------------------------------ */
 
-static void prepare_slot(struct packet_port *pp, struct frame *burst, unsigned i)
+static void prepare_slot(struct packet_queue *q, struct frame *burst, unsigned i)
 {
-	struct packet_slot *s = &pp->slot[i];
-	struct msghdr *m = &pp->msg[i].msg_hdr;
+	struct packet_slot *s = &q->slot[i];
+	struct msghdr *m = &q->msg[i].msg_hdr;
 
 	s->iov[0] = (struct iovec) { &s->hdr, sizeof(s->hdr) };
 	s->iov[1] = (struct iovec) { burst[i].head_room + VLAN_TAG_LEN, PACKET_HEAD };
-	s->iov[2] = (struct iovec) { pp->buffers + (size_t)i * PACKET_BUFFER, PACKET_BUFFER };
+	s->iov[2] = (struct iovec) { q->buffer[i], PACKET_BUFFER };
 	*m = (struct msghdr) {
 		.msg_iov = s->iov,
 		.msg_iovlen = 3,
@@ -111,10 +111,10 @@ static void prepare_slot(struct packet_port *pp, struct frame *burst, unsigned i
 
 /* Slot i's frame is received into burst[i]; if earlier ones were dropped it moves to *f. */
 static enum drop_reason take_slot(
-	struct packet_port *pp, unsigned i, struct frame *from, struct frame *f)
+	struct packet_queue *q, unsigned i, struct frame *from, struct frame *f)
 {
-	struct mmsghdr *m = &pp->msg[i];
-	struct packet_slot *slot = &pp->slot[i];
+	struct mmsghdr *m = &q->msg[i];
+	struct packet_slot *slot = &q->slot[i];
 	uint32_t len = m->msg_len - (uint32_t)sizeof(struct vnet_hdr);
 	enum drop_reason why;
 
@@ -127,52 +127,52 @@ static enum drop_reason take_slot(
 	f->n_segs = 0;
 	if (len > PACKET_HEAD)
 		f->seg[f->n_segs++] = (struct iovec) { slot->iov[2].iov_base, len - PACKET_HEAD };
-	why = open_frame(pp, f, len, slot, read_tag(&m->msg_hdr));
+	why = open_frame(q, f, len, slot, read_tag(&m->msg_hdr));
 	return why == OFFLOAD_OK ? decode_offload(f, &slot->hdr) : why;
 }
 
 static unsigned receive_burst(
-	struct packet_port *pp, struct frame *burst, unsigned n, struct counters *c)
+	struct packet_queue *q, int fd, struct frame *burst, unsigned n, struct counters *c)
 {
 	unsigned out = 0;
 	int got;
 
-	if (unlikely(pp->prepared != burst)) {
+	if (unlikely(q->prepared != burst)) {
 		for (unsigned i = 0; i < BURST_MAX; i++)
-			prepare_slot(pp, burst, i);
-		pp->prepared = burst;
-		pp->window = WINDOW_MIN;
+			prepare_slot(q, burst, i);
+		q->prepared = burst;
+		q->window = WINDOW_MIN;
 	}
-	if (pp->window < n)
-		n = pp->window;
-	got = recvmmsg(pp->fd, pp->msg, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	if (q->window < n)
+		n = q->window;
+	got = recvmmsg(fd, q->msg, n, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	for (int i = 0; i < got; i++) {
-		enum drop_reason why = take_slot(pp, (unsigned)i, &burst[i], &burst[out]);
+		enum drop_reason why = take_slot(q, (unsigned)i, &burst[i], &burst[out]);
 
-		pp->msg[i].msg_hdr.msg_controllen = PACKET_CONTROL;
+		q->msg[i].msg_hdr.msg_controllen = PACKET_CONTROL;
 		if (unlikely(why != OFFLOAD_OK)) {
 			drop(c, why);
 			continue;
 		}
 		if (burst[out].len >= BULK_MIN) {
-			pp->bulk = true;
-			pp->n_small_run = 0;
+			q->bulk = true;
+			q->n_small_run = 0;
 		}
 		count_frame(&c->rx, &burst[out++]);
 	}
-	if (got < (int)n || pp->bulk)
-		pp->window = WINDOW_MIN;
-	else if (pp->window < BURST_MAX)
-		pp->window *= 2;
+	if (got < (int)n || q->bulk)
+		q->window = WINDOW_MIN;
+	else if (q->window < BURST_MAX)
+		q->window *= 2;
 	return out;
 }
 
 /* --- bulk mode ------------------------------------------------------------------------------- */
 
 /* True if the next frame carries a tag, so that its data has to land four bytes further on. */
-static bool peek_tagged(struct packet_port *pp)
+static bool peek_tagged(struct packet_queue *q, int fd)
 {
-	struct packet_slot *slot = &pp->slot[0];
+	struct packet_slot *slot = &q->slot[0];
 	struct iovec iov = { &slot->hdr, sizeof(slot->hdr) };
 	struct msghdr m = {
 		.msg_iov = &iov,
@@ -181,7 +181,7 @@ static bool peek_tagged(struct packet_port *pp)
 		.msg_controllen = sizeof(slot->control),
 	};
 
-	return recvmsg(pp->fd, &m, MSG_PEEK | MSG_DONTWAIT) > 0 && read_tag(&m).tpid != 0;
+	return recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT) > 0 && read_tag(&m).tpid != 0;
 }
 
 /* Points the frame's segments at the `len` bytes that landed. */
@@ -197,20 +197,20 @@ static void set_segments(struct frame *f, const struct landing *l, uint32_t len)
 }
 
 /* Takes a frame back out of the guest's buffers: it needs work that must not be done there. */
-static void withdraw(struct packet_port *pp, struct frame *f)
+static void withdraw(struct packet_queue *q, struct frame *f)
 {
-	uint8_t *to = pp->buffers;
+	uint8_t *to = q->buffer[0];
 
 	for (unsigned i = 0; i < f->n_segs; i++) {
 		memcpy(to, f->seg[i].iov_base, f->seg[i].iov_len);
 		to += f->seg[i].iov_len;
 	}
-	f->seg[0] = (struct iovec) { pp->buffers, (size_t)(to - pp->buffers) };
+	f->seg[0] = (struct iovec) { q->buffer[0], (size_t)(to - q->buffer[0]) };
 	f->n_segs = 1;
 	f->landed = NULL;
 }
 
-static enum drop_reason take_landed(struct packet_port *pp, struct frame *f, struct msghdr *m,
+static enum drop_reason take_landed(struct packet_queue *q, struct frame *f, struct msghdr *m,
 	uint32_t len, const struct landing *l, struct port *sole, bool expected_tag)
 {
 	struct vlan_tag tag = read_tag(m);
@@ -219,22 +219,22 @@ static enum drop_reason take_landed(struct packet_port *pp, struct frame *f, str
 	if (unlikely(m->msg_flags & MSG_TRUNC))
 		return DROP_TOO_LONG;
 	set_segments(f, l, len > PACKET_HEAD ? len - PACKET_HEAD : 0);
-	why = open_frame(pp, f, len, &pp->slot[0], tag);
+	why = open_frame(q, f, len, &q->slot[0], tag);
 	if (f->n_segs > 0)
 		f->landed = sole;
 	if (why == OFFLOAD_OK)
-		why = decode_offload(f, &pp->slot[0].hdr);
+		why = decode_offload(f, &q->slot[0].hdr);
 	if (why == OFFLOAD_OK && f->landed &&
 		((tag.tpid != 0) != expected_tag || !offload_fits(f, l->caps)))
-		withdraw(pp, f);
+		withdraw(q, f);
 	return why;
 }
 
 /* Receives one frame into the sole guest's buffers. */
-static unsigned receive_landing(struct packet_port *pp, struct frame *f, struct port *sole,
+static unsigned receive_landing(struct packet_queue *q, int fd, struct frame *f, struct port *sole,
 	const struct landing *l, bool tagged, struct counters *c)
 {
-	struct packet_slot *slot = &pp->slot[0];
+	struct packet_slot *slot = &q->slot[0];
 	struct iovec iov[2 + FRAME_SEG_MAX] = {
 		{ &slot->hdr, sizeof(slot->hdr) },
 		{ f->head_room + VLAN_TAG_LEN, PACKET_HEAD },
@@ -249,7 +249,7 @@ static unsigned receive_landing(struct packet_port *pp, struct frame *f, struct 
 	ssize_t n;
 
 	memcpy(iov + 2, l->iov, l->n_iov * sizeof(iov[0]));
-	n = recvmsg(pp->fd, &m, MSG_DONTWAIT | MSG_TRUNC);
+	n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_TRUNC);
 	if (n < (ssize_t)sizeof(slot->hdr)) {
 		if (n < 0 && errno == EFAULT) {
 			drop(c, DROP_LANDING_LOST);
@@ -257,38 +257,59 @@ static unsigned receive_landing(struct packet_port *pp, struct frame *f, struct 
 		}
 		return 0;
 	}
-	why = take_landed(pp, f, &m, (uint32_t)n - (uint32_t)sizeof(slot->hdr), l, sole, tagged);
+	why = take_landed(q, f, &m, (uint32_t)n - (uint32_t)sizeof(slot->hdr), l, sole, tagged);
 	if (unlikely(why != OFFLOAD_OK)) {
 		drop(c, why);
 		return 0;
 	}
-	pp->n_small_run = f->len < BULK_MIN ? pp->n_small_run + 1 : 0;
-	if (pp->n_small_run > SMALL_RUN_MAX)
-		pp->bulk = false;
+	q->n_small_run = f->len < BULK_MIN ? q->n_small_run + 1 : 0;
+	if (q->n_small_run > SMALL_RUN_MAX)
+		q->bulk = false;
 	count_frame(&c->rx, f);
 	return 1;
+}
+
+/*
+ * After a sleep in which it was to tell of new buffers. Not in disarm(): the guest's port may have
+ * been closed meanwhile, whereas `sole` is there.
+ */
+static void disarm_landing(struct packet_queue *q, struct port *sole, unsigned queue)
+{
+	if (q->armed == sole)
+		sole->ops->landing_disarm(sole, queue);
+	q->armed = NULL;
 }
 
 unsigned packet_receive(struct port *p, unsigned queue, struct frame *burst, unsigned n,
 	struct port *sole, struct counters *c)
 {
-	struct packet_port *pp = packet_port(p);
+	struct packet_queue *q = &packet_port(p)->queue[queue];
 	enum landing_state state = LANDING_SMALL;
 	struct landing landing;
 	bool tagged = false;
+	int fd = packet_fd(q);
 
-	if (sole && sole->ops->landing) {
-		if (pp->bulk && pp->vlan_seen)
-			tagged = peek_tagged(pp);
-		state = sole->ops->landing(sole, queue, pp->port.n_queues,
-			PACKET_HEAD + (tagged ? VLAN_TAG_LEN : 0), pp->bulk ? &landing : NULL);
-	}
-	pp->blocked_by = state == LANDING_FULL ? sole : NULL;
-	if (pp->blocked_by)
+	if (unlikely(q->armed))
+		disarm_landing(q, sole, queue);
+	q->blocked_by = NULL;
+	if (unlikely(fd < 0))
 		return 0;
+	if (sole && sole->ops->landing) {
+		if (q->bulk && q->vlan_seen)
+			tagged = peek_tagged(q, fd);
+		state = sole->ops->landing(sole, queue, p->n_queues,
+			PACKET_HEAD + (tagged ? VLAN_TAG_LEN : 0), q->bulk ? &landing : NULL);
+	}
+	if (state == LANDING_FULL) {
+		q->blocked_by = sole;
+		return 0;
+	}
 	if (state == LANDING_OK)
-		return receive_landing(pp, burst, sole, &landing, tagged, c);
-	return receive_burst(pp, burst, n, c);
+		n = receive_landing(q, fd, burst, sole, &landing, tagged, c);
+	else
+		n = receive_burst(q, fd, burst, n, c);
+	q->n_frames += n;
+	return n;
 }
 
 /* The next receive() reuses the buffers; nothing is handed back. */
@@ -300,20 +321,18 @@ void packet_release(struct port *p, unsigned queue, struct counters *c)
 
 bool packet_arm(struct port *p, unsigned queue)
 {
-	struct packet_port *pp = packet_port(p);
-	struct port *sole = pp->blocked_by;
-	struct pollfd pfd = { .fd = pp->fd, .events = POLLIN };
+	struct packet_queue *q = &packet_port(p)->queue[queue];
+	struct pollfd pfd = { .fd = packet_fd(q), .events = POLLIN };
 
 	/* The socket is always armed. While the guest is full what is in it is no work for us. */
-	if (sole)
-		return sole->ops->landing_arm(sole, queue);
+	if (q->blocked_by) {
+		q->armed = q->blocked_by;
+		return q->armed->ops->landing_arm(q->armed, queue);
+	}
+	/* An error, such as a link that went down, is no work: it woke us once. */
 	return poll(&pfd, 1, 0) > 0 && pfd.revents & POLLIN;
 }
 
 void packet_disarm(struct port *p, unsigned queue)
 {
-	struct port *sole = packet_port(p)->blocked_by;
-
-	if (sole)
-		sole->ops->landing_disarm(sole, queue);
 }

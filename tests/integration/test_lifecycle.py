@@ -80,14 +80,18 @@ def stale_socket_is_replaced_live_one_refused(lab):
     ping(lab.boot(), PEER4)
 
 
-@test(limit=30)
-def missing_interface_is_named(lab):
+@test(limit=60)
+def interface_comes_later(lab):
+    """No eth0 when the switch starts: the port says so, and a guest is online once it is there."""
     lab.wire()
-    config = lab.config()
-    config["ports"][0]["interface"] = "eth7"
-    status, said = exit_of(lab, config)
-    assert status == 1, f"exit status {status}: {said}"
-    assert "eth7" in said, said
+    lab.pod.run("ip link set eth0 down; ip link set eth0 name eth7")
+    sw = lab.start(lab.config())
+    assert sw.show("uplink")["operstate"] == "down"
+    assert "does not exist" in sw.show("uplink")["reason"], sw.show("uplink")
+    vm = lab.boot()
+    lab.pod.run("ip link set eth7 name eth0; ip link set eth0 up")
+    ping(vm, PEER4)
+    tcp(lab.peer, vm, guest4(), 16 * MIB)
 
 
 @test(limit=30)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* A guest and a veth. */
+/* A guest and a veth (wire.h), and all kinds of frames between them. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,21 +11,23 @@
 
 #include <cmocka.h>
 
-#include "tests/switch/far_end.h"
 #include "tests/switch/guests.h"
+#include "tests/switch/wire.h"
 
 #define GUEST   1 /* stations */
 #define FAR     2
 #define NO_RECV VF_RECV_OFFLOADS
 
 static struct guests guests; /* one guest, "a" */
+static int far = -1;         /* the packet socket */
 static struct packet out, in;
 
 static int start_with(const char *wire_options)
 {
 	char ports[512];
 
-	far_open();
+	wire_create("near", "far", 0);
+	far = wire_open("far");
 	memset(&guests, 0, sizeof(guests));
 	guests.n = 1;
 	snprintf(ports, sizeof(ports),
@@ -50,8 +52,19 @@ static int start_without_uso(void **state)
 static int stop(void **state)
 {
 	guests_abandon(&guests);
-	far_close();
+	close(far);
+	wire_delete("near");
 	return 0;
+}
+
+static void far_send(const struct packet *p)
+{
+	wire_send(far, p);
+}
+
+static void far_recv(struct packet *p)
+{
+	wire_recv(far, p);
 }
 
 static void connect_guest(uint64_t without, struct front_layout rx)

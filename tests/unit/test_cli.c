@@ -20,7 +20,9 @@
 static const char two_ports[] =
 	"[{\"ifname\":\"uplink\",\"ifindex\":0,\"kind\":\"packet\",\"operstate\":\"up\","
 	"\"address\":\"02:00:00:00:00:01\",\"mtu\":9000,\"interface\":\"eth0\","
-	"\"queues\":[]},"
+	"\"interface_now\":\"eth9\",\"recoveries\":2,"
+	"\"queues\":[{\"queue\":0,\"mode\":\"small\",\"frames\":7},{\"queue\":1,\"mode\":\"bulk\","
+	"\"frames\":8}]},"
 	"{\"ifname\":\"vm0\",\"ifindex\":1,\"kind\":\"vhost-user\",\"operstate\":\"down\","
 	"\"address\":null,\"mtu\":null,\"socket_path\":\"/run/sluice/vm0.sock\","
 	"\"reason\":\"no VMM has connected\",\"hint\":\"start the VM with this socket\","
@@ -89,8 +91,12 @@ static void test_port_show_down(void **state)
 	cli_check(run("port", "show"), 0,
 		"uplink: packet port, up\n"
 		"  interface         eth0\n"
+		"  called now        eth9\n"
 		"  address           02:00:00:00:00:01\n"
 		"  mtu               9000\n"
+		"  recovered         2 times\n"
+		"  queue 0           small mode, 7 frames received\n"
+		"  queue 1           bulk mode, 8 frames received\n"
 		"\n"
 		"vm0: vhost-user port, down\n"
 		"  why               no VMM has connected\n"
