@@ -70,6 +70,7 @@ bool frame_parse_l2(struct frame *f)
 	f->l3_offset = l2.l3_offset;
 	f->ethertype = l2.ethertype;
 	f->vlan = l2.vlan;
+	f->popped = false;
 	return true;
 }
 

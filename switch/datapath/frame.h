@@ -65,6 +65,8 @@ struct frame {
 	uint16_t l3_offset; /* after Ethernet and VLAN tags */
 	uint16_t ethertype; /* at l3_offset - 2, host order */
 	uint16_t vlan;      /* it belongs to: the outermost tag's, unless its port says otherwise */
+	bool popped;        /* its tag was taken out for one egress, and is kept for the next */
+	uint8_t popped_tag[VLAN_TAG_LEN];
 	struct port *ingress; /* where it came from */
 	struct port *landed;  /* the only port it may still go to, its payload is there already */
 	uint8_t *head;        /* into head_room: room for a VLAN tag in front */

@@ -43,21 +43,29 @@ static void shift(struct frame *f, int by)
 		f->offload.hdr_len = (uint16_t)(f->offload.hdr_len + by);
 }
 
+/* A flooded frame may leave with its tag again: its priority and its kind are not lost. */
 static void pop(struct frame *f)
 {
+	memcpy(f->popped_tag, f->head + TPID_AT, VLAN_TAG_LEN);
+	f->popped = true;
 	memmove(f->head + VLAN_TAG_LEN, f->head, TPID_AT);
 	shift(f, -VLAN_TAG_LEN);
 }
 
-/* An untagged frame always has room for a tag before its head (frame.h). */
-static void push(struct frame *f, uint16_t vlan)
+static void set_vlan(struct frame *f)
 {
-	const uint8_t tag[VLAN_TAG_LEN] = { ETHERTYPE_VLAN >> 8, ETHERTYPE_VLAN & 0xff,
-		(uint8_t)(vlan >> 8), (uint8_t)vlan };
+	f->head[TCI_AT] = (uint8_t)((f->head[TCI_AT] & 0xf0) | f->vlan >> 8);
+	f->head[TCI_AT + 1] = (uint8_t)f->vlan;
+}
+
+/* An untagged frame always has room for a tag before its head (frame.h). */
+static void push(struct frame *f)
+{
+	static const uint8_t plain[] = { ETHERTYPE_VLAN >> 8, ETHERTYPE_VLAN & 0xff, 0, 0 };
 
 	memmove(f->head - VLAN_TAG_LEN, f->head, TPID_AT);
 	shift(f, VLAN_TAG_LEN);
-	memcpy(f->head + TPID_AT, tag, sizeof(tag));
+	memcpy(f->head + TPID_AT, f->popped ? f->popped_tag : plain, VLAN_TAG_LEN);
 }
 
 void vlan_shape(const struct vlan_policy *policy, struct frame *f)
@@ -67,11 +75,9 @@ void vlan_shape(const struct vlan_policy *policy, struct frame *f)
 	if (policy && f->vlan == policy->vlan) {
 		if (tagged)
 			pop(f);
-	} else if (f->vlan != 0 && !tagged) {
-		push(f, f->vlan);
 	} else if (f->vlan != 0) {
-		/* A priority tag becomes one of the VLAN the frame belongs to. */
-		f->head[TCI_AT] = (uint8_t)((f->head[TCI_AT] & 0xf0) | f->vlan >> 8);
-		f->head[TCI_AT + 1] = (uint8_t)f->vlan;
+		if (!tagged)
+			push(f);
+		set_vlan(f); /* a priority tag becomes one of the VLAN the frame belongs to */
 	}
 }

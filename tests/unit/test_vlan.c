@@ -179,6 +179,23 @@ static void priority_tags_get_their_vlan(void **state)
 	check(&f, 5 << 13, 0x8100);
 }
 
+/* A flooded frame leaves without its tag here, and with it there. */
+static void a_tag_that_was_taken_out_comes_back(void **state)
+{
+	struct frame f;
+
+	make(&f, 5 << 13 | 10, 0x88a8);
+	vlan_shape(&access10, &f);
+	check(&f, NO_TAG, 0);
+	vlan_shape(NULL, &f);
+	check(&f, 5 << 13 | 10, 0x88a8);
+	make(&f, 5 << 13, 0x8100);
+	assert_true(vlan_admit(&access10, &f));
+	vlan_shape(&access10, &f);
+	vlan_shape(&trunk, &f);
+	check(&f, 5 << 13 | 10, 0x8100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +206,7 @@ int main(void)
 		cmocka_unit_test(tags_come_and_go),
 		cmocka_unit_test(foreign_tags_keep_their_form),
 		cmocka_unit_test(priority_tags_get_their_vlan),
+		cmocka_unit_test(a_tag_that_was_taken_out_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
