@@ -40,10 +40,13 @@ static void disarm_all(const struct rx_list *rx)
 		q->port->ops->disarm(q->port, q->queue);
 }
 
-/* A snapshot is good until the next quiescent point; going offline is one. */
-static void go_to_sleep(struct worker *w)
+/*
+ * Arms the snapshot that the last round polled, and lets go of it by going offline: until then nothing
+ * in it is closed, which matters to a queue that waits for another port's buffers. Whoever publishes
+ * another one wakes us afterwards.
+ */
+static void go_to_sleep(struct worker *w, const struct topology *t)
 {
-	const struct topology *t = __atomic_load_n(w->topology, __ATOMIC_ACQUIRE);
 	uint64_t before = rte_rdtsc();
 
 	if (!arm_all(&t->rx[w->id]) && !__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
@@ -52,8 +55,8 @@ static void go_to_sleep(struct worker *w)
 		rte_rcu_qsbr_thread_online(w->qsbr, w->id);
 		w->stats.sleeps++;
 		w->stats.sleep_cycles += rte_rdtsc() - before;
+		t = __atomic_load_n(w->topology, __ATOMIC_ACQUIRE);
 	}
-	t = __atomic_load_n(w->topology, __ATOMIC_ACQUIRE);
 	disarm_all(&t->rx[w->id]);
 }
 
@@ -70,16 +73,16 @@ void worker_run(struct worker *w)
 
 		w->stats.loops++;
 		w->stats.frames += n;
-		rte_rcu_qsbr_quiescent(w->qsbr, w->id);
 		if (n > 0) {
 			w->stats.busy_loops++;
 			idle_since = rte_rdtsc();
 		} else if (now - idle_since >= __atomic_load_n(&w->spin_cycles, __ATOMIC_RELAXED)) {
-			go_to_sleep(w);
+			go_to_sleep(w, t);
 			idle_since = rte_rdtsc();
 		} else {
 			rte_pause();
 		}
+		rte_rcu_qsbr_quiescent(w->qsbr, w->id);
 	}
 	rte_rcu_qsbr_thread_offline(w->qsbr, w->id);
 	rte_rcu_qsbr_thread_unregister(w->qsbr, w->id);
