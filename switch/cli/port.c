@@ -69,8 +69,22 @@ static void print_feature_names(const json_t *peer, FILE *out)
 		fputc('\n', out);
 }
 
+/* A port that connects to its VMM: how that goes. */
+static void print_attempts(const json_t *peer, FILE *out)
+{
+	const char *error = json_string_value(json_object_get(peer, "last_error"));
+
+	if (json_object_get(peer, "attempts") == NULL)
+		return;
+	fprintf(out, ROW "%lld", "attempts", field_int(peer, "attempts"));
+	if (!field_bool(peer, "connected"))
+		fprintf(out, ", the next in %lld ms", field_int(peer, "next_attempt_ms"));
+	fprintf(out, "%s%s\n", error ? "; " : "", error ? error : "");
+}
+
 static void print_peer(const json_t *peer, FILE *out)
 {
+	print_attempts(peer, out);
 	if (!field_bool(peer, "connected")) {
 		fprintf(out, ROW "not connected\n", "peer");
 		return;

@@ -41,9 +41,9 @@ static void disarm_all(const struct rx_list *rx)
 }
 
 /*
- * Arms the snapshot that the last round polled, and lets go of it by going offline: until then nothing
- * in it is closed, which matters to a queue that waits for another port's buffers. Whoever publishes
- * another one wakes us afterwards.
+ * Arms the snapshot that the last round polled, and lets go of it by going offline: until then
+ * nothing in it is closed, which matters to a queue that waits for another port's buffers. Whoever
+ * publishes another one wakes us afterwards.
  */
 static void go_to_sleep(struct worker *w, const struct topology *t)
 {

@@ -12,10 +12,12 @@
 
 #include <linux/magic.h>
 
+#include "config/sluiced_config.h"
+
 /* --- the guard ------------------------------------------------------------------------------- */
 
-/* All regions of all guests; more than there are ports would have to be mapped to run out. */
-#define GUARDS_MAX 1024
+/* All regions of all guests there can be: no guest can use up another's. */
+#define GUARDS_MAX (N_PORTS_MAX * GUEST_MEMORY_REGIONS_MAX)
 
 /* Written by the control thread, read by the handler on whatever thread faulted. */
 static struct guard {
@@ -96,7 +98,7 @@ static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 static int check_range(
 	const struct guest_memory *m, const struct vhost_user_region *w, struct err *err)
 {
-	uint64_t end;
+	uint64_t end, total = w->size;
 
 	if (w->size == 0 || __builtin_add_overflow(w->guest_addr, w->size, &end) ||
 		__builtin_add_overflow(w->user_addr, w->size, &end) ||
@@ -107,24 +109,36 @@ static int check_range(
 	for (unsigned i = 0; i < m->n; i++) {
 		const struct guest_region *r = &m->region[i];
 
+		total += r->size;
 		if (overlaps(w->guest_addr, w->size, r->guest_addr, r->size) ||
 			overlaps(w->user_addr, w->size, r->user_addr, r->size))
 			return err_set(err, -EINVAL,
 				"memory regions at %#" PRIx64 " and %#" PRIx64 " overlap",
 				w->guest_addr, r->guest_addr);
 	}
+	if (w->size > GUEST_MEMORY_SIZE_MAX || total > GUEST_MEMORY_SIZE_MAX)
+		return err_set(err, -ENOSPC, "guest memory of more than %llu bytes",
+			GUEST_MEMORY_SIZE_MAX);
 	return 0;
 }
 
-/* Sets *align to the file's page size (more than 4 KiB on hugetlbfs). */
-static int check_file(const struct vhost_user_region *w, int fd, uint64_t *align, struct err *err)
+struct memory_file {
+	uint64_t page_size; /* more than 4 KiB on hugetlbfs */
+	bool sealed;
+	dev_t dev;
+	ino_t ino;
+};
+
+static int check_file(
+	const struct vhost_user_region *w, int fd, struct memory_file *file, struct err *err)
 {
+	int seals = fcntl(fd, F_GET_SEALS);
 	struct statfs fs;
 	struct stat st;
 
 	/* Seals exist on these kinds only, and asking for them asks no file system, which might not
 	 * answer (FUSE). */
-	if (fcntl(fd, F_GET_SEALS) < 0)
+	if (seals < 0)
 		return err_set(err, -EINVAL,
 			"guest memory is not a memfd, tmpfs or hugetlbfs file (put it there, for "
 			"example with TMPDIR=/dev/shm)");
@@ -134,32 +148,42 @@ static int check_file(const struct vhost_user_region *w, int fd, uint64_t *align
 		return err_set(err, -EINVAL,
 			"memory file has %" PRId64 " bytes, its region needs %" PRIu64,
 			(int64_t)st.st_size, w->mmap_offset + w->size);
-	*align = fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : 4096;
+	*file = (struct memory_file) {
+		.page_size = fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize : 4096,
+		.sealed = seals & F_SEAL_SHRINK,
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+	};
 	return 0;
 }
 
-int guest_memory_add(
-	struct guest_memory *m, const struct vhost_user_region *wire, int fd, struct err *err)
+static struct guest_region *find_wire(struct guest_memory *m, const struct vhost_user_region *wire)
 {
-	uint64_t align, start, map_len;
-	struct guest_region *r;
+	for (unsigned i = 0; i < m->n; i++) {
+		struct guest_region *r = &m->region[i];
+
+		if (r->guest_addr == wire->guest_addr && r->user_addr == wire->user_addr &&
+			r->size == wire->size)
+			return r;
+	}
+	return NULL;
+}
+
+static bool same_place(const struct guest_region *r, const struct vhost_user_region *wire,
+	const struct memory_file *file)
+{
+	return r->mmap_offset == wire->mmap_offset && r->dev == file->dev && r->ino == file->ino;
+}
+
+static int map_region(struct guest_memory *m, const struct vhost_user_region *wire, int fd,
+	const struct memory_file *file, struct err *err)
+{
+	uint64_t align = file->page_size, start = wire->mmap_offset & ~(align - 1);
+	uint64_t map_len = (wire->mmap_offset + wire->size - start + align - 1) & ~(align - 1);
 	unsigned guard;
-	void *map;
-	int ret;
-
-	if (m->n == GUEST_MEMORY_REGIONS_MAX)
-		return err_set(
-			err, -ENOSPC, "more than %u memory regions", GUEST_MEMORY_REGIONS_MAX);
-	ret = check_range(m, wire, err);
-	if (ret == 0)
-		ret = check_file(wire, fd, &align, err);
-	if (ret < 0)
-		return ret;
-
-	start = wire->mmap_offset & ~(align - 1);
-	map_len = (wire->mmap_offset + wire->size - start + align - 1) & ~(align - 1);
-	map = mmap(NULL, map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+	void *map = mmap(NULL, map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
 		(off_t)start);
+
 	if (map == MAP_FAILED)
 		return err_errno(
 			err, errno, "cannot map %" PRIu64 " bytes of guest memory", map_len);
@@ -168,9 +192,7 @@ int guest_memory_add(
 		munmap(map, map_len);
 		return err_set(err, -ENOSPC, "more than %d memory regions in all", GUARDS_MAX);
 	}
-
-	r = &m->region[m->n++];
-	*r = (struct guest_region) {
+	m->region[m->n++] = (struct guest_region) {
 		.guard = guard,
 		.guest_addr = wire->guest_addr,
 		.size = wire->size,
@@ -178,23 +200,51 @@ int guest_memory_add(
 		.host = (uint8_t *)map + (wire->mmap_offset - start),
 		.map = map,
 		.map_len = map_len,
+		.sealed = file->sealed,
+		.mmap_offset = wire->mmap_offset,
+		.dev = file->dev,
+		.ino = file->ino,
+		.n_adds = 1,
 	};
+	return 0;
+}
+
+int guest_memory_add(
+	struct guest_memory *m, const struct vhost_user_region *wire, int fd, struct err *err)
+{
+	struct guest_region *twin = find_wire(m, wire);
+	struct memory_file file = { 0 };
+	int ret;
+
+	if (!twin && m->n == GUEST_MEMORY_REGIONS_MAX)
+		return err_set(
+			err, -ENOSPC, "more than %u memory regions", GUEST_MEMORY_REGIONS_MAX);
+	ret = twin ? 0 : check_range(m, wire, err);
+	if (ret == 0)
+		ret = check_file(wire, fd, &file, err);
+	if (ret < 0)
+		return ret;
+	if (!twin)
+		return map_region(m, wire, fd, &file, err);
+	if (!same_place(twin, wire, &file))
+		return err_set(err, -EINVAL,
+			"memory region at %#" PRIx64 " is added again with other memory",
+			wire->guest_addr);
+	twin->n_adds++;
 	return 0;
 }
 
 int guest_memory_remove(struct guest_memory *m, const struct vhost_user_region *wire)
 {
-	for (unsigned i = 0; i < m->n; i++) {
-		struct guest_region *r = &m->region[i];
+	struct guest_region *r = find_wire(m, wire);
 
-		if (r->guest_addr != wire->guest_addr || r->user_addr != wire->user_addr ||
-			r->size != wire->size)
-			continue;
-		region_unmap(r);
-		*r = m->region[--m->n];
+	if (!r)
+		return -ENOENT;
+	if (--r->n_adds > 0)
 		return 0;
-	}
-	return -ENOENT;
+	region_unmap(r);
+	*r = m->region[--m->n];
+	return 0;
 }
 
 void guest_memory_clear(struct guest_memory *m)

@@ -10,6 +10,10 @@
  * overlap. A lookup never crosses a region's end, even if the next one happens to follow in our
  * address space: the VMM may have meant something else to be there.
  *
+ * Mapping costs address space only; pages cost when somebody touches them, as they do the VMM. What
+ * bounds it: GUEST_MEMORY_REGIONS_MAX regions of GUEST_MEMORY_SIZE_MAX bytes together for each
+ * guest, so that it takes dozens of hostile VMMs to exhaust our address space (128 TiB).
+ *
  * The VMM keeps its end of the file and can cut it short whenever it likes; touching a page that is
  * gone raises SIGBUS. guest_memory_guard() installs a handler that puts zero pages in the place of
  * the region concerned and raises the host's attention: the access goes on, the port's owner finds
@@ -22,10 +26,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lib/err.h"
 
 #define GUEST_MEMORY_REGIONS_MAX 32
+#define GUEST_MEMORY_SIZE_MAX    (4ull << 40) /* of one guest, all regions */
 
 /* As on the wire: vhost-user specification, "memory region description". */
 struct vhost_user_region {
@@ -43,6 +49,11 @@ struct guest_region {
 	uint8_t *host; /* of guest_addr */
 	void *map;     /* what munmap() takes */
 	uint64_t map_len;
+	bool sealed; /* the file cannot shrink: no access can raise SIGBUS */
+	uint64_t mmap_offset;
+	dev_t dev; /* with ino: which file it is */
+	ino_t ino;
+	unsigned n_adds; /* times it was added and not removed */
 };
 
 struct guest_memory {
@@ -60,13 +71,18 @@ int guest_memory_guard(int attention_fd);
 bool guest_memory_lost(const struct guest_memory *m);
 
 /*
+ * Adding what is there already, the same part of the same file at the same addresses, counts, and
+ * so does removing it: QEMU (7.2) adds and removes each region once for each queue pair.
+ *
  * Maps `fd` (which stays the caller's) as one more region. -EINVAL: size, overlap, kind of file or
- * its length; -ENOSPC: too many regions; or what mmap() said. Nothing has changed then.
+ * its length; -ENOSPC: too many regions, or too large together; or what mmap() said. Nothing has
+ * changed then.
  */
 int guest_memory_add(
 	struct guest_memory *m, const struct vhost_user_region *wire, int fd, struct err *err);
 
-/* Unmaps the region with this guest address, user address and size; -ENOENT if there is none. */
+/* Takes back one addition of, and with the last unmaps, the region with this guest address, user
+ * address and size; -ENOENT if there is none. */
 int guest_memory_remove(struct guest_memory *m, const struct vhost_user_region *wire);
 
 /* Unmaps everything. */

@@ -12,6 +12,7 @@
 /* One transmit() at work. */
 struct egress {
 	struct vhost_port *vp;
+	struct vhost_pair *pair;
 	struct virtqueue *vq;
 	struct counters *c;
 	unsigned available; /* chains the guest offers behind `taken` */
@@ -19,6 +20,7 @@ struct egress {
 	unsigned n_iov;
 	unsigned n_slots;
 	bool published;
+	bool home; /* the pair that the source's landings are in */
 };
 
 /* Writes into a list of buffers. */
@@ -56,7 +58,7 @@ static void put_header(
 static void copy_slot(struct egress *e, const struct egress_slot *s)
 {
 	const struct frame *f = s->frame;
-	struct cursor to = { .iov = e->vp->iov + s->first_iov };
+	struct cursor to = { .iov = e->pair->iov + s->first_iov };
 
 	put_header(e, f, s->n_chains, &to);
 	put(&to, f->head, f->head_len);
@@ -70,7 +72,7 @@ static void flush(struct egress *e)
 	if (e->n_chains == 0)
 		return;
 	for (unsigned i = 0; i < e->n_slots; i++)
-		copy_slot(e, &e->vp->slot[i]);
+		copy_slot(e, &e->pair->slot[i]);
 	virtqueue_publish(e->vq, e->n_chains);
 	e->available -= e->n_chains;
 	e->n_chains = 0;
@@ -85,8 +87,8 @@ static void flush(struct egress *e)
  */
 static enum drop_reason reserve(struct egress *e, const struct frame *f, bool *again)
 {
-	struct vhost_port *vp = e->vp;
-	uint32_t need = vp->hdr_len + f->len;
+	struct vhost_pair *pair = e->pair;
+	uint32_t need = e->vp->hdr_len + f->len;
 	unsigned chains = e->n_chains, iov = e->n_iov;
 	uint64_t got = 0;
 
@@ -97,10 +99,10 @@ static enum drop_reason reserve(struct egress *e, const struct frame *f, bool *a
 
 		if (unlikely(chains == e->available))
 			return DROP_RING_FULL;
-		if (unlikely(got > 0 && !vp->mergeable))
+		if (unlikely(got > 0 && !e->vp->mergeable))
 			return DROP_BUFFER_SMALL;
 		id = virtqueue_id(e->vq, chains);
-		n = virtqueue_gather(e->vq, id, true, vp->iov + iov, EGRESS_IOV_MAX - iov, &len);
+		n = virtqueue_gather(e->vq, id, true, pair->iov + iov, EGRESS_IOV_MAX - iov, &len);
 		if (unlikely(n < 0)) {
 			*again = n == -E2BIG && e->n_iov > 0;
 			return n == -E2BIG ? DROP_BUFFER_PIECES : DROP_BUFFER_BAD;
@@ -111,13 +113,13 @@ static enum drop_reason reserve(struct egress *e, const struct frame *f, bool *a
 		iov += (unsigned)n;
 		chains++;
 	}
-	vp->slot[e->n_slots++] = (struct egress_slot) {
+	pair->slot[e->n_slots++] = (struct egress_slot) {
 		.frame = f,
 		.first_iov = (uint16_t)e->n_iov,
 		.n_chains = (uint16_t)(chains - e->n_chains),
 	};
-	__builtin_prefetch(vp->iov[e->n_iov].iov_base, 1);
-	__builtin_prefetch((uint8_t *)vp->iov[e->n_iov].iov_base + 64, 1);
+	__builtin_prefetch(pair->iov[e->n_iov].iov_base, 1);
+	__builtin_prefetch((uint8_t *)pair->iov[e->n_iov].iov_base + 64, 1);
 	e->n_chains = chains;
 	e->n_iov = iov;
 	return OFFLOAD_OK;
@@ -145,7 +147,7 @@ static void send_plain(struct egress *e, const struct frame *f)
 /* Sends a frame in the form that the guest negotiated. */
 static void send_adapted(struct egress *e, const struct frame *f)
 {
-	struct frame *scratch = e->vp->scratch;
+	struct frame *scratch = e->pair->scratch;
 	struct segmenter s;
 	enum drop_reason why = segment_begin(&s, f, e->vp->caps);
 	unsigned n = 0, total = 0;
@@ -176,13 +178,13 @@ static void send_adapted(struct egress *e, const struct frame *f)
 /* The payload is there; now come the headers, judged and rewritten, and the guest may look. */
 static void settle_landed(struct egress *e, const struct frame *f)
 {
-	struct egress_landing *l = &e->vp->landing;
+	struct egress_landing *l = &e->pair->landing;
 	struct cursor to = { .iov = l->iov };
 	uint32_t left = e->vp->hdr_len + f->len;
 	unsigned n = 0;
 
 	flush(e);
-	if (unlikely(!l->valid || l->taken != e->vq->taken || left > l->len)) {
+	if (unlikely(!e->home || !l->valid || l->taken != e->vq->taken || left > l->len)) {
 		drop(e->c, DROP_MEMORY_GONE);
 		return;
 	}
@@ -212,31 +214,61 @@ static void send_frame(struct egress *e, const struct frame *f)
 		send_adapted(e, f);
 }
 
+static void send_burst(struct egress *e, struct frame **frames, unsigned n)
+{
+	e->available = vhost_landing_look(e->pair, e->vq);
+	for (unsigned i = 0; i < n && i < e->available; i++)
+		rte_prefetch0(&e->vq->desc[virtqueue_id(e->vq, i) & (e->vq->size - 1)]);
+	for (unsigned i = 0; i < n; i++)
+		send_frame(e, frames[i]);
+	flush(e);
+	if (e->published && virtqueue_wants_signal(e->vq) && virtqueue_signal(e->vq)) {
+		e->c->wakeups++;
+		__atomic_store_n(&e->pair->quiet, true, __ATOMIC_RELAXED);
+	}
+	if (unlikely(virtqueue_fault(e->vq) != VIRTQUEUE_FAULT_NONE))
+		vhost_net_raise(e->vp);
+}
+
+/* Sends by this pair; false, and nothing done, if its ring does not run. */
+static bool send_by(struct vhost_port *vp, unsigned pair, unsigned queue, struct frame **frames,
+	unsigned n, struct counters *c)
+{
+	struct egress e = {
+		.vp = vp,
+		.pair = &vp->pair[pair],
+		.vq = egress_ring(vp, pair),
+		.c = c,
+		.home = pair == queue,
+	};
+	bool usable;
+
+	rte_spinlock_lock(&e.pair->egress_lock);
+	usable = virtqueue_usable(e.vq);
+	if (likely(usable))
+		send_burst(&e, frames, n);
+	rte_spinlock_unlock(&e.pair->egress_lock);
+	return usable;
+}
+
 void vhost_egress_transmit(
 	struct port *p, unsigned queue, struct frame **frames, unsigned n, struct counters *c)
 {
 	struct vhost_port *vp = vhost_port(p);
-	struct egress e = { .vp = vp, .vq = &vp->vu.ring[RING_EGRESS], .c = c };
+	/* What has landed lies in the buffers of the pair that landing() looked at. */
+	bool landed = frames[0]->landed != NULL;
+	unsigned pair = landed ? queue : egress_pair(vp, queue), before;
 
-	rte_spinlock_lock(&vp->egress_lock);
-	if (unlikely(!virtqueue_usable(e.vq))) {
-		drop_n(c,
-			virtqueue_state(e.vq) == VIRTQUEUE_PARKED ? DROP_PORT_BUSY : DROP_PORT_DOWN,
-			n);
-		rte_spinlock_unlock(&vp->egress_lock);
-		return;
-	}
-	e.available = vhost_landing_look(vp, e.vq);
-	for (unsigned i = 0; i < n && i < e.available; i++)
-		rte_prefetch0(&e.vq->desc[virtqueue_id(e.vq, i) & (e.vq->size - 1)]);
-	for (unsigned i = 0; i < n; i++)
-		send_frame(&e, frames[i]);
-	flush(&e);
-	if (e.published && virtqueue_wants_signal(e.vq) && virtqueue_signal(e.vq)) {
-		c->wakeups++;
-		vp->quiet = true;
-	}
-	if (unlikely(virtqueue_fault(e.vq) != VIRTQUEUE_FAULT_NONE))
-		vhost_net_raise(vp);
-	rte_spinlock_unlock(&vp->egress_lock);
+	do {
+		if (likely(send_by(vp, pair, queue, frames, n, c)))
+			return;
+		/* Before a pair is parked its share goes to others, so look where it is now. */
+		before = pair;
+		if (!landed)
+			pair = egress_pair(vp, queue);
+	} while (pair != before);
+	drop_n(c,
+		virtqueue_state(egress_ring(vp, pair)) == VIRTQUEUE_PARKED ? DROP_PORT_BUSY
+									   : DROP_PORT_DOWN,
+		n);
 }

@@ -7,6 +7,8 @@
 #include <rte_memcpy.h>
 #include <rte_prefetch.h>
 
+#include "switch/port/vhost_rings.h"
+
 /* Removes the first n bytes of the segments (n <= their sum), copying them to `to`. */
 static void take_front(struct frame *f, uint8_t *to, size_t n)
 {
@@ -120,11 +122,14 @@ unsigned vhost_ingress_receive(struct port *p, unsigned queue, struct frame *bur
 	struct port *sole, struct counters *c)
 {
 	struct vhost_port *vp = vhost_port(p);
-	struct virtqueue *vq = &vp->vu.ring[RING_INGRESS];
+	struct vhost_pair *pair = &vp->pair[queue];
+	struct virtqueue *vq = ingress_ring(vp, queue);
 	uint64_t total[BURST_MAX];
 	unsigned available;
 
-	vp->n_held = 0;
+	pair->n_held = 0;
+	if (unlikely(vhost_rings_owed(&vp->vu, queue)) && vhost_rings_pay(&vp->vu, queue) < 0)
+		vhost_net_raise(vp);
 	if (unlikely(!virtqueue_usable(vq)))
 		return 0;
 	available = virtqueue_available(vq);
@@ -135,12 +140,13 @@ unsigned vhost_ingress_receive(struct port *p, unsigned queue, struct frame *bur
 			vhost_net_raise(vp);
 		return 0;
 	}
-	vp->quiet = false;
-	virtqueue_peek(vq, n, vp->held);
-	vp->n_held = n;
-	n = gather(vq, vp->held, n, burst, total);
+	if (__atomic_load_n(&pair->quiet, __ATOMIC_RELAXED))
+		__atomic_store_n(&pair->quiet, false, __ATOMIC_RELAXED);
+	virtqueue_peek(vq, n, pair->held);
+	pair->n_held = n;
+	n = gather(vq, pair->held, n, burst, total);
 	if (unlikely(virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE)) {
-		vp->n_held = n;
+		pair->n_held = n;
 		drop(c, DROP_BAD_DESCRIPTOR);
 		vhost_net_raise(vp);
 	}
@@ -150,14 +156,15 @@ unsigned vhost_ingress_receive(struct port *p, unsigned queue, struct frame *bur
 void vhost_ingress_release(struct port *p, unsigned queue, struct counters *c)
 {
 	struct vhost_port *vp = vhost_port(p);
-	struct virtqueue *vq = &vp->vu.ring[RING_INGRESS];
+	struct vhost_pair *pair = &vp->pair[queue];
+	struct virtqueue *vq = ingress_ring(vp, queue);
 
-	if (vp->n_held == 0)
+	if (pair->n_held == 0)
 		return;
-	for (unsigned i = 0; i < vp->n_held; i++)
-		virtqueue_put_used(vq, i, vp->held[i], 0);
-	virtqueue_publish(vq, vp->n_held);
-	vp->n_held = 0;
+	for (unsigned i = 0; i < pair->n_held; i++)
+		virtqueue_put_used(vq, i, pair->held[i], 0);
+	virtqueue_publish(vq, pair->n_held);
+	pair->n_held = 0;
 	if (virtqueue_wants_signal(vq) && virtqueue_signal(vq))
 		c->wakeups++;
 	if (unlikely(virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE))

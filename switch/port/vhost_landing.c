@@ -11,30 +11,32 @@
  */
 #include "switch/port/vhost_net_port.h"
 
-unsigned vhost_landing_look(struct vhost_port *vp, struct virtqueue *vq)
+#include <rte_branch_prediction.h>
+
+unsigned vhost_landing_look(struct vhost_pair *pair, struct virtqueue *vq)
 {
 	unsigned available = virtqueue_available(vq);
 	uint16_t end = (uint16_t)(vq->taken + available);
 
-	if (!vp->refill_known || end != vp->refill_end) {
-		uint16_t left = (uint16_t)(vp->refill_end - vq->taken);
+	if (!pair->refill_known || end != pair->refill_end) {
+		uint16_t left = (uint16_t)(pair->refill_end - vq->taken);
 
 		/* Filling an untouched ring says nothing about when the guest refills it. */
-		if (vp->refill_known && vp->refill_taken != vq->taken && left < vq->size &&
-			left > vp->refill_level)
-			vp->refill_level = left;
-		vp->refill_end = end;
-		vp->refill_taken = vq->taken;
-		vp->refill_known = true;
+		if (pair->refill_known && pair->refill_taken != vq->taken && left < vq->size &&
+			left > pair->refill_level)
+			pair->refill_level = left;
+		pair->refill_end = end;
+		pair->refill_taken = vq->taken;
+		pair->refill_known = true;
 	}
 	return available;
 }
 
 /* Collects buffers for the largest frame there is. False: the ring does not hold that much. */
-static bool collect_landing(struct vhost_port *vp, struct virtqueue *vq, unsigned available)
+static bool collect_landing(
+	struct egress_landing *l, struct virtqueue *vq, unsigned available, uint64_t need)
 {
-	struct egress_landing *l = &vp->landing;
-	uint64_t need = vp->hdr_len + FRAME_LEN_MAX, total = 0;
+	uint64_t total = 0;
 
 	if (l->valid && l->taken == vq->taken)
 		return true;
@@ -62,9 +64,9 @@ static bool collect_landing(struct vhost_port *vp, struct virtqueue *vq, unsigne
 	return true;
 }
 
-static void offer_landing(const struct vhost_port *vp, uint32_t skip, struct landing *out)
+static void offer_landing(const struct vhost_port *vp, const struct egress_landing *l,
+	uint32_t skip, struct landing *out)
 {
-	const struct egress_landing *l = &vp->landing;
 	size_t front = vp->hdr_len + skip;
 
 	out->n_iov = 0;
@@ -98,44 +100,60 @@ static bool roomy(struct vhost_port *vp, struct virtqueue *vq, unsigned availabl
 bool vhost_egress_landing_arm(struct port *p, unsigned queue)
 {
 	struct vhost_port *vp = vhost_port(p);
-	struct virtqueue *vq = &vp->vu.ring[RING_EGRESS];
+	unsigned pair = egress_pair(vp, queue);
+	struct virtqueue *vq = egress_ring(vp, pair);
 
 	/* A ring that stops is no reason to wait any longer. */
-	return !virtqueue_usable(vq) || virtqueue_arm(vq, vp->refill_seen);
+	return !virtqueue_usable(vq) || virtqueue_arm(vq, vp->pair[pair].refill_seen);
 }
 
 void vhost_egress_landing_disarm(struct port *p, unsigned queue)
 {
-	struct virtqueue *vq = &vhost_port(p)->vu.ring[RING_EGRESS];
+	struct vhost_port *vp = vhost_port(p);
+	struct virtqueue *vq = egress_ring(vp, egress_pair(vp, queue));
 
 	if (virtqueue_usable(vq))
 		virtqueue_disarm(vq);
 }
 
+/* Under the pair's egress_lock. */
+static enum landing_state look_for_landing(struct vhost_port *vp, struct vhost_pair *pair,
+	struct virtqueue *vq, uint32_t skip, struct landing *out)
+{
+	const unsigned wanted = EGRESS_CSUM | EGRESS_TSO4 | EGRESS_TSO6;
+	unsigned available = vhost_landing_look(pair, vq);
+
+	if (out && vp->mergeable && (vp->caps & wanted) == wanted &&
+		collect_landing(&pair->landing, vq, available, vp->hdr_len + FRAME_LEN_MAX)) {
+		offer_landing(vp, &pair->landing, skip, out);
+		return LANDING_OK;
+	}
+	if (available <= pair->refill_level && !roomy(vp, vq, available)) {
+		pair->refill_seen = (uint16_t)(vq->taken + available);
+		return LANDING_FULL;
+	}
+	return LANDING_SMALL;
+}
+
 enum landing_state vhost_egress_landing(
 	struct port *p, unsigned queue, unsigned n_queues, uint32_t skip, struct landing *out)
 {
-	const unsigned wanted = EGRESS_CSUM | EGRESS_TSO4 | EGRESS_TSO6;
 	struct vhost_port *vp = vhost_port(p);
-	struct virtqueue *vq = &vp->vu.ring[RING_EGRESS];
 	enum landing_state state = LANDING_SMALL;
-	unsigned available;
+	struct vhost_pair *pair;
+	struct virtqueue *vq;
 
-	rte_spinlock_lock(&vp->egress_lock);
-	if (!virtqueue_usable(vq))
-		goto out;
-	available = vhost_landing_look(vp, vq);
-	if (out && vp->mergeable && (vp->caps & wanted) == wanted &&
-		collect_landing(vp, vq, available)) {
-		offer_landing(vp, skip, out);
-		state = LANDING_OK;
-	} else if (available <= vp->refill_level && !roomy(vp, vq, available)) {
-		vp->refill_seen = (uint16_t)(vq->taken + available);
-		state = LANDING_FULL;
+	/* From here to the end of the round queue i and pair i belong together. */
+	if (unlikely(n_queues > __atomic_load_n(&vp->n_landing, __ATOMIC_ACQUIRE)))
+		return LANDING_SMALL;
+	pair = &vp->pair[queue];
+	vq = egress_ring(vp, queue);
+	rte_spinlock_lock(&pair->egress_lock);
+	if (virtqueue_usable(vq)) {
+		state = look_for_landing(vp, pair, vq, skip, out);
+		if (virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE)
+			vhost_net_raise(vp); /* once: the ring is not usable from now on */
 	}
-	if (virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE)
-		vhost_net_raise(vp); /* once: the ring is not usable from now on */
-out:
-	rte_spinlock_unlock(&vp->egress_lock);
+	rte_spinlock_unlock(&pair->egress_lock);
 	return state;
 }

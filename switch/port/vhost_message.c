@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/unix_socket.h"
 
-void vhost_reader_init(struct vhost_reader *r)
+#define WIRE_FDS_MAX 253 /* SCM_MAX_FD */
+
+void vhost_reader_init(struct vhost_reader *r, struct foreign_closer *closer)
 {
+	r->closer = closer;
 	r->have = 0;
 	r->message.n_fds = 0;
 }
@@ -16,9 +18,8 @@ void vhost_reader_init(struct vhost_reader *r)
 void vhost_reader_next(struct vhost_reader *r)
 {
 	for (size_t i = 0; i < r->message.n_fds; i++)
-		if (r->message.fd[i] >= 0)
-			close(r->message.fd[i]);
-	vhost_reader_init(r);
+		foreign_fd_close(r->closer, r->message.fd[i]);
+	vhost_reader_init(r, r->closer);
 }
 
 static int check_header(const struct vhost_header *h)
@@ -28,6 +29,21 @@ static int check_header(const struct vhost_header *h)
 	return h->size > sizeof(union vhost_payload) ? -EPROTO : 0;
 }
 
+/* Moves descriptors into the message; -EPROTO, and all of them gone, if there is no room. */
+static int take_fds(struct vhost_reader *r, const int *fd, size_t n)
+{
+	struct vhost_message *m = &r->message;
+
+	if (n <= VHOST_FDS_MAX - m->n_fds) {
+		memcpy(m->fd + m->n_fds, fd, n * sizeof(*fd));
+		m->n_fds += n;
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		foreign_fd_close(r->closer, fd[i]);
+	return -EPROTO;
+}
+
 /* Reads up to `want` bytes to where the message has come to; descriptors may ride on any byte. */
 static ssize_t read_part(struct vhost_reader *r, int sock, size_t want)
 {
@@ -35,16 +51,19 @@ static ssize_t read_part(struct vhost_reader *r, int sock, size_t want)
 	uint8_t *to = r->have < sizeof(m->header)
 			      ? (uint8_t *)&m->header + r->have
 			      : (uint8_t *)&m->payload + (r->have - sizeof(m->header));
-	size_t n_fds = VHOST_FDS_MAX - m->n_fds;
-	ssize_t n = unix_recv_fds(sock, to, want, m->fd + m->n_fds, &n_fds);
+	/* Room for all that the kernel can pass at once: whatever comes is ours to close. */
+	int fd[WIRE_FDS_MAX];
+	size_t n_fds = WIRE_FDS_MAX;
+	ssize_t n = unix_recv_fds(sock, to, want, fd, &n_fds);
+	int ret;
 
 	if (n == -EMSGSIZE)
 		return -EPROTO;
 	if (n < 0)
 		return n;
-	m->n_fds += n_fds;
+	ret = take_fds(r, fd, n_fds);
 	r->have += (size_t)n;
-	return n;
+	return ret < 0 ? ret : n;
 }
 
 int vhost_reader_fill(struct vhost_reader *r, int sock)

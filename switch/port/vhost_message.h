@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "switch/port/foreign_fd.h"
 #include "switch/port/guest_memory.h"
 
 enum vhost_request {
@@ -124,10 +125,11 @@ struct vhost_message {
 struct vhost_reader {
 	struct vhost_message message;
 	size_t have; /* bytes of header and payload so far */
+	struct foreign_closer *closer;
 };
 
-/* A message without descriptors. */
-void vhost_reader_init(struct vhost_reader *r);
+/* A message without descriptors. `closer` (may be NULL) gets those that nobody takes. */
+void vhost_reader_init(struct vhost_reader *r, struct foreign_closer *closer);
 
 /*
  * Reads what the socket has. 1: r->message is complete, and must be given back with

@@ -2,116 +2,105 @@
 #include "switch/port/vhost_net.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <linux/virtio_ring.h>
 
+#include "switch/port/vhost_features.h"
 #include "switch/port/vhost_net_port.h"
 
-/* UDP segmentation offload, virtio 1.2; newer than this distribution's headers. */
-#ifndef VIRTIO_NET_F_GUEST_USO4
-#define VIRTIO_NET_F_GUEST_USO4 54
-#define VIRTIO_NET_F_GUEST_USO6 55
-#define VIRTIO_NET_F_HOST_USO   56
-#endif
+/* --- pairs that come and go ------------------------------------------------------------------ */
 
-#define BIT(n) (1ull << (n))
-
-/* Feature bits, what they let us send to the guest, and what they are called. */
-static const struct feature {
-	unsigned bit;
-	unsigned caps;
-	const char *name;
-} features[] = {
-	{ VIRTIO_NET_F_CSUM, 0, "csum" },
-	{ VIRTIO_NET_F_GUEST_CSUM, EGRESS_CSUM | EGRESS_DATA_VALID, "guest_csum" },
-	{ VIRTIO_NET_F_MTU, 0, "mtu" },
-	{ VIRTIO_NET_F_MAC, 0, "mac" },
-	{ VIRTIO_NET_F_GUEST_TSO4, EGRESS_TSO4, "guest_tso4" },
-	{ VIRTIO_NET_F_GUEST_TSO6, EGRESS_TSO6, "guest_tso6" },
-	{ VIRTIO_NET_F_GUEST_ECN, EGRESS_ECN, "guest_ecn" },
-	{ VIRTIO_NET_F_HOST_TSO4, 0, "host_tso4" },
-	{ VIRTIO_NET_F_HOST_TSO6, 0, "host_tso6" },
-	{ VIRTIO_NET_F_HOST_ECN, 0, "host_ecn" },
-	{ VIRTIO_NET_F_MRG_RXBUF, 0, "mrg_rxbuf" },
-	{ VIRTIO_RING_F_INDIRECT_DESC, 0, "indirect_desc" },
-	{ VIRTIO_RING_F_EVENT_IDX, 0, "event_idx" },
-	{ VHOST_F_PROTOCOL_FEATURES, 0, "protocol_features" },
-	{ VIRTIO_F_VERSION_1, 0, "version_1" },
-	{ VIRTIO_NET_F_GUEST_USO4, EGRESS_USO4, "guest_uso4" },
-	{ VIRTIO_NET_F_GUEST_USO6, EGRESS_USO6, "guest_uso6" },
-	{ VIRTIO_NET_F_HOST_USO, 0, "host_uso" },
-};
-#define N_FEATURES (sizeof(features) / sizeof(features[0]))
-
-static uint64_t offered_features(const struct port_config *c)
+static struct vhost_port *port_of(struct vhost_user *vu)
 {
-	uint64_t f = BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_F_PROTOCOL_FEATURES);
-
-	if (c->offload_csum)
-		f |= BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM);
-	if (c->offload_csum && c->offload_tso)
-		f |= BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6) |
-		     BIT(VIRTIO_NET_F_GUEST_ECN) | BIT(VIRTIO_NET_F_HOST_TSO4) |
-		     BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_ECN);
-	if (c->offload_csum && c->offload_uso)
-		f |= BIT(VIRTIO_NET_F_GUEST_USO4) | BIT(VIRTIO_NET_F_GUEST_USO6) |
-		     BIT(VIRTIO_NET_F_HOST_USO);
-	if (c->mergeable)
-		f |= BIT(VIRTIO_NET_F_MRG_RXBUF);
-	if (c->indirect)
-		f |= BIT(VIRTIO_RING_F_INDIRECT_DESC);
-	if (c->event_idx)
-		f |= BIT(VIRTIO_RING_F_EVENT_IDX);
-	if (!mac_is_zero(&c->mac))
-		f |= BIT(VIRTIO_NET_F_MAC);
-	if (c->mtu)
-		f |= BIT(VIRTIO_NET_F_MTU);
-	return f;
+	return (struct vhost_port *)((char *)vu - offsetof(struct vhost_port, vu));
 }
 
-static struct vhost_offer make_offer(const struct port_config *c)
+/* Leading pairs whose egress runs, but for the one whose ring is `but`; at least 1. */
+static unsigned count_active(const struct vhost_port *vp, unsigned but)
 {
-	struct vhost_offer offer = {
-		.features = offered_features(c),
-		.protocol_features = BIT(VHOST_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_PROTOCOL_F_MTU) |
-				     BIT(VHOST_PROTOCOL_F_BACKEND_REQ) |
-				     BIT(VHOST_PROTOCOL_F_CONFIG) |
-				     BIT(VHOST_PROTOCOL_F_CONFIGURE_MEM_SLOTS),
-		.n_rings = 2,
-	};
-	struct virtio_net_config space = { .max_virtqueue_pairs = 1, .mtu = c->mtu };
+	unsigned n = 0;
 
-	memcpy(space.mac, c->mac.byte, sizeof(space.mac));
-	memcpy(offer.config, &space, sizeof(space));
-	return offer;
+	while (n < vp->port.n_queues && 2 * n != but &&
+		virtqueue_state(&vp->vu.ring[2 * n]) == VIRTQUEUE_LIVE)
+		n++;
+	return n ? n : 1;
 }
 
-/* Called while parked: what may be sent follows from what was acknowledged. */
-static void on_negotiated(struct vhost_user *vu)
+/* See vhost_net_port.h: between the two steps no worker is where it was. */
+static void set_active(struct vhost_port *vp, unsigned n)
 {
-	struct vhost_port *vp = (struct vhost_port *)((char *)vu - offsetof(struct vhost_port, vu));
-	unsigned caps = 0;
+	if (n < vp->n_landing) {
+		__atomic_store_n(&vp->n_landing, n, __ATOMIC_RELEASE);
+		vp->vu.host->quiesce(vp->vu.host->ctx);
+	}
+	__atomic_store_n(&vp->n_active, n, __ATOMIC_RELEASE);
+	if (n > vp->n_landing) {
+		vp->vu.host->quiesce(vp->vu.host->ctx);
+		__atomic_store_n(&vp->n_landing, n, __ATOMIC_RELEASE);
+	}
+}
 
-	for (size_t i = 0; i < N_FEATURES; i++)
-		if (vhost_user_has(vu, features[i].bit))
-			caps |= features[i].caps;
+/* The frames of a pair that stops go to others from now on. */
+static void on_parking(struct vhost_user *vu, unsigned ring)
+{
+	set_active(port_of(vu), ring == VHOST_ALL_RINGS ? 1 : count_active(port_of(vu), ring));
+}
+
+static void forget_ring(struct vhost_port *vp, unsigned ring)
+{
+	struct vhost_pair *pair = &vp->pair[ring / 2];
+
+	if (ring & 1)
+		return;
+	pair->landing.valid = false;
+	pair->refill_level = 0;
+	pair->refill_known = false;
+}
+
+/* What may be sent follows from what was acknowledged. */
+static void on_resuming(struct vhost_user *vu, unsigned ring)
+{
+	struct vhost_port *vp = port_of(vu);
+
+	if (ring != VHOST_ALL_RINGS) {
+		forget_ring(vp, ring);
+		return;
+	}
+	for (unsigned i = 0; i < vu->offer.n_rings; i++)
+		forget_ring(vp, i);
 	vp->mergeable = vhost_user_has(vu, VIRTIO_NET_F_MRG_RXBUF);
 	vp->hdr_len = vhost_user_has(vu, VIRTIO_F_VERSION_1) || vp->mergeable
 			      ? sizeof(struct vnet_hdr_mrg)
 			      : sizeof(struct vnet_hdr);
-	vp->caps = caps & EGRESS_CSUM ? caps : 0;
-	vp->landing.valid = false;
-	vp->refill_level = 0;
-	vp->refill_known = false;
-	vp->n_held = 0;
+	vp->caps = vhost_features_caps(vu->features);
 }
+
+static void on_resumed(struct vhost_user *vu, unsigned ring)
+{
+	struct vhost_port *vp = port_of(vu);
+	bool up = vhost_net_is_up(vp);
+
+	set_active(vp, count_active(vp, VHOST_ALL_RINGS));
+	if (up && !vp->up) {
+		vhost_socket_good(&vp->socket);
+		vu->host->event(vu->host->ctx, vu->port, "guest-up", NULL);
+	}
+	vp->up = up;
+}
+
+static const struct vhost_hooks hooks = {
+	.parking = on_parking,
+	.resuming = on_resuming,
+	.resumed = on_resumed,
+};
+
+/* --- what workers find ----------------------------------------------------------------------- */
 
 void vhost_net_raise(struct vhost_port *vp)
 {
@@ -125,7 +114,7 @@ static void net_memory_gone(struct port *p)
 {
 	struct vhost_port *vp = vhost_port(p);
 
-	virtqueue_break(&vp->vu.ring[RING_INGRESS], VIRTQUEUE_FAULT_MEMORY);
+	virtqueue_break(ingress_ring(vp, 0), VIRTQUEUE_FAULT_MEMORY);
 	vhost_net_raise(vp);
 }
 
@@ -138,27 +127,30 @@ static void net_memory_gone(struct port *p)
  * trips of a UDP ping-pong took 9 ms, 0.2 % with this). Other VMMs use eventfds and are left in
  * peace.
  */
-static void nudge_uml(struct vhost_port *vp)
+static void nudge_uml(struct vhost_port *vp, unsigned queue)
 {
-	struct virtqueue *out = &vp->vu.ring[RING_EGRESS];
+	struct vhost_pair *pair = &vp->pair[queue];
+	struct virtqueue *out = egress_ring(vp, queue);
 
-	if (vp->quiet && out->call_is_socket && virtqueue_usable(out))
+	if (!__atomic_load_n(&pair->quiet, __ATOMIC_RELAXED))
+		return;
+	if (out->call_is_socket && virtqueue_usable(out))
 		(void)virtqueue_signal(out);
-	vp->quiet = false;
+	__atomic_store_n(&pair->quiet, false, __ATOMIC_RELAXED);
 }
 
 static bool net_arm(struct port *p, unsigned queue)
 {
 	struct vhost_port *vp = vhost_port(p);
-	struct virtqueue *in = &vp->vu.ring[RING_INGRESS];
+	struct virtqueue *in = ingress_ring(vp, queue);
 
-	nudge_uml(vp);
+	nudge_uml(vp, queue);
 	return virtqueue_usable(in) && virtqueue_arm(in, in->taken);
 }
 
 static void net_disarm(struct port *p, unsigned queue)
 {
-	struct virtqueue *in = &vhost_port(p)->vu.ring[RING_INGRESS];
+	struct virtqueue *in = ingress_ring(vhost_port(p), queue);
 
 	if (virtqueue_usable(in))
 		virtqueue_disarm(in);
@@ -168,11 +160,13 @@ static void net_disarm(struct port *p, unsigned queue)
 
 static enum virtqueue_fault port_fault(const struct vhost_port *vp)
 {
-	enum virtqueue_fault fault = virtqueue_fault(&vp->vu.ring[RING_INGRESS]);
+	enum virtqueue_fault fault = VIRTQUEUE_FAULT_NONE;
 
 	if (guest_memory_lost(&vp->vu.memory))
 		return VIRTQUEUE_FAULT_MEMORY;
-	return fault != VIRTQUEUE_FAULT_NONE ? fault : virtqueue_fault(&vp->vu.ring[RING_EGRESS]);
+	for (unsigned i = 0; i < vp->vu.offer.n_rings && fault == VIRTQUEUE_FAULT_NONE; i++)
+		fault = virtqueue_fault(&vp->vu.ring[i]);
+	return fault;
 }
 
 static void net_service(struct port *p)
@@ -181,114 +175,15 @@ static void net_service(struct port *p)
 	enum virtqueue_fault fault = port_fault(vp);
 
 	if (fault != VIRTQUEUE_FAULT_NONE)
-		vhost_server_disconnect(&vp->server, virtqueue_fault_text[fault]);
-}
-
-static json_t *feature_names(uint64_t acknowledged)
-{
-	json_t *names = json_array();
-
-	for (size_t i = 0; i < N_FEATURES; i++)
-		if (acknowledged & BIT(features[i].bit))
-			json_array_append_new(names, json_string(features[i].name));
-	return names;
-}
-
-static void add_hex(json_t *out, const char *key, uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%#" PRIx64, value);
-	json_object_set_new(out, key, json_string(text));
-}
-
-static json_t *peer_status(const struct vhost_port *vp)
-{
-	json_t *peer = json_object();
-
-	json_object_set_new(peer, "connected", json_boolean(vp->server.conn_fd >= 0));
-	json_object_set_new(
-		peer, "pid", vp->server.peer_pid ? json_integer(vp->server.peer_pid) : json_null());
-	json_object_set_new(
-		peer, "connections", json_integer((json_int_t)vp->server.n_connections));
-	add_hex(peer, "features", vp->vu.features);
-	json_object_set_new(peer, "feature_names", feature_names(vp->vu.features));
-	add_hex(peer, "protocol_features", vp->vu.protocol_features);
-	json_object_set_new(peer, "queues", json_integer(vp->vu.offer.n_rings / 2));
-	json_object_set_new(peer, "memory_regions", json_integer(vp->vu.memory.n));
-	return peer;
-}
-
-static json_t *ring_status(const struct vhost_port *vp, unsigned i)
-{
-	static const char *const state_name[] = { "stopped", "parked", "disabled", "live" };
-	const struct virtqueue *vq = &vp->vu.ring[i];
-	enum virtqueue_state state = virtqueue_state(vq);
-	bool mapped = state == VIRTQUEUE_LIVE;
-
-	return json_pack("{s:i, s:s, s:i, s:s, s:b, s:b, s:i}", "queue", (int)(i / 2), "direction",
-		i == RING_INGRESS ? "rx" : "tx", "size", vp->vu.setup[i].size, "state",
-		state_name[state], "enabled", state == VIRTQUEUE_LIVE, "event_idx", vq->event_idx,
-		"available", mapped ? (int)(uint16_t)(vq->avail->idx - vq->taken) : 0);
-}
-
-static const char *down_reason(const struct vhost_port *vp, const char **hint)
-{
-	if (vp->server.conn_fd < 0 && vp->server.why.text[0]) {
-		*hint = "the VMM broke the protocol or its guest broke its ring; start it again";
-		return vp->server.why.text;
-	}
-	if (vp->server.conn_fd < 0) {
-		*hint = "start a VMM with a vhost-user network device on this socket";
-		return "no VMM is connected";
-	}
-	if (vp->vu.memory.n == 0) {
-		*hint = "wait for the VMM; guest memory must be shared (QEMU: memory-backend-memfd,"
-			"share=on)";
-		return "the VMM is connected but has not shared the guest's memory yet";
-	}
-	*hint = "wait for the guest to boot; its virtio-net driver must be loaded and the "
-		"interface probed";
-	return "the guest's driver has not enabled its queues";
-}
-
-static bool is_up(const struct vhost_port *vp)
-{
-	return virtqueue_state(&vp->vu.ring[RING_EGRESS]) == VIRTQUEUE_LIVE &&
-	       virtqueue_state(&vp->vu.ring[RING_INGRESS]) == VIRTQUEUE_LIVE;
-}
-
-static void net_status(struct port *p, json_t *out)
-{
-	const struct vhost_port *vp = vhost_port(p);
-	uint16_t mtu = vp->config.mtu ? vp->config.mtu : vp->vu.mtu;
-	char mac[MAC_TEXT_MAX];
-	json_t *queues = json_array();
-
-	json_object_set_new(out, "operstate", json_string(is_up(vp) ? "up" : "down"));
-	if (!is_up(vp)) {
-		const char *hint = NULL;
-		const char *reason = down_reason(vp, &hint);
-
-		json_object_set_new(out, "reason", json_string(reason));
-		json_object_set_new(out, "hint", json_string(hint));
-	}
-	json_object_set_new(out, "address",
-		mac_is_zero(&vp->config.mac) ? json_null()
-					     : json_string(mac_format(&vp->config.mac, mac)));
-	json_object_set_new(out, "mtu", mtu ? json_integer(mtu) : json_null());
-	json_object_set_new(out, "socket_path", json_string(vp->config.socket));
-	json_object_set_new(out, "peer", peer_status(vp));
-	for (unsigned i = 0; i < vp->vu.offer.n_rings; i++)
-		json_array_append_new(queues, ring_status(vp, i));
-	json_object_set_new(out, "queues", queues);
+		vhost_socket_disconnect(&vp->socket, virtqueue_fault_text[fault]);
 }
 
 static void net_close(struct port *p)
 {
 	struct vhost_port *vp = vhost_port(p);
 
-	vhost_server_close(&vp->server);
+	vhost_socket_close(&vp->socket);
+	foreign_closer_free(vp->vu.closer);
 	free(vp);
 }
 
@@ -304,30 +199,47 @@ static const struct port_ops vhost_net_ops = {
 	.arm = net_arm,
 	.disarm = net_disarm,
 	.service = net_service,
-	.status = net_status,
+	.status = vhost_status,
 	.close = net_close,
 };
+
+static struct vhost_port *new_port(const struct port_config *config, unsigned n_pairs)
+{
+	struct vhost_port *vp = NULL;
+	size_t size = sizeof(*vp) + n_pairs * sizeof(vp->pair[0]);
+
+	if (posix_memalign((void **)&vp, 64, size) != 0)
+		return NULL;
+	memset(vp, 0, size);
+	vp->port.ops = &vhost_net_ops;
+	vp->port.n_queues = (uint16_t)n_pairs;
+	snprintf(vp->port.name, sizeof(vp->port.name), "%s", config->name);
+	vp->config = *config;
+	vp->n_active = 1;
+	vp->n_landing = 1;
+	for (unsigned i = 0; i < n_pairs; i++)
+		rte_spinlock_init(&vp->pair[i].egress_lock);
+	return vp;
+}
 
 struct port *vhost_net_open(
 	const struct port_config *config, const struct port_host *host, struct err *err)
 {
-	struct vhost_offer offer = make_offer(config);
-	struct vhost_port *vp = NULL;
+	unsigned n_pairs = config->queues ? config->queues : 1;
+	struct vhost_offer offer = vhost_features_offer(config, n_pairs);
+	struct vhost_port *vp = new_port(config, n_pairs);
 
-	if (posix_memalign((void **)&vp, 64, sizeof(*vp)) != 0) {
+	if (!vp) {
 		err_set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	memset(vp, 0, sizeof(*vp));
-	vp->port.ops = &vhost_net_ops;
-	snprintf(vp->port.name, sizeof(vp->port.name), "%s", config->name);
-	vp->config = *config;
-	rte_spinlock_init(&vp->egress_lock);
-	vp->port.n_queues = 1;
-	vhost_user_init(&vp->vu, host, &vp->port, &offer, on_negotiated);
-	if (vhost_server_open(&vp->server, &vp->vu, vp->port.name, config->socket, err) < 0) {
-		free(vp);
-		return NULL;
-	}
-	return &vp->port;
+	vhost_user_init(&vp->vu, host, &vp->port, &offer, &hooks);
+	vp->vu.closer = foreign_closer_new();
+	if (!vp->vu.closer)
+		err_set(err, -ENOMEM, "out of memory");
+	else if (vhost_socket_open(&vp->socket, &vp->vu, config->socket, config->client, err) == 0)
+		return &vp->port;
+	foreign_closer_free(vp->vu.closer);
+	free(vp);
+	return NULL;
 }

@@ -2,95 +2,14 @@
 #include "switch/port/vhost_user.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/virtio_ring.h>
-
 #include "lib/cleanup.h"
-
-/* --- park and resume ------------------------------------------------------------------------- */
-
-static void set_state(struct virtqueue *vq, enum virtqueue_state state)
-{
-	__atomic_store_n(&vq->state, state, __ATOMIC_RELEASE);
-}
-
-static void park(struct vhost_user *vu)
-{
-	for (unsigned i = 0; i < vu->offer.n_rings; i++)
-		if (virtqueue_state(&vu->ring[i]) != VIRTQUEUE_STOPPED)
-			set_state(&vu->ring[i], VIRTQUEUE_PARKED);
-	vu->host->quiesce(vu->host->ctx);
-}
-
-/* Finds the ring's three areas in our mapping; false if any is not where it was promised. */
-static bool map_ring(struct vhost_user *vu, unsigned i)
-{
-	const struct vhost_ring_setup *s = &vu->setup[i];
-	struct virtqueue *vq = &vu->ring[i];
-	uint64_t n = s->size;
-
-	vq->size = s->size;
-	vq->memory = &vu->memory;
-	vq->region = NULL;
-	vq->event_idx = vhost_user_has(vu, VIRTIO_RING_F_EVENT_IDX);
-	vq->indirect = vhost_user_has(vu, VIRTIO_RING_F_INDIRECT_DESC);
-	vq->desc = guest_memory_from_user(&vu->memory, s->desc, n * sizeof(struct vring_desc));
-	vq->avail = guest_memory_from_user(&vu->memory, s->avail, 6 + 2 * n);
-	vq->used = guest_memory_from_user(&vu->memory, s->used, 6 + 8 * n);
-	/* An odd offset into the file would make aligned addresses of the VMM's unaligned here. */
-	return vq->desc && vq->avail && vq->used && !((uintptr_t)vq->desc & 15) &&
-	       !((uintptr_t)vq->avail & 1) && !((uintptr_t)vq->used & 3);
-}
-
-static bool ring_enabled(const struct vhost_user *vu, unsigned i)
-{
-	const struct vhost_ring_setup *s = &vu->setup[i];
-
-	/* UML drops the feature and sends SET_VRING_ENABLE all the same: at reset, to have its ring
-	 * left alone before it frees the memory. */
-	return s->enable_told ? s->enabled : !vhost_user_has(vu, VHOST_F_PROTOCOL_FEATURES);
-}
-
-static void resume(struct vhost_user *vu)
-{
-	bool started[VHOST_RINGS_MAX] = { false };
-	bool any = false;
-
-	if (vu->negotiated)
-		vu->negotiated(vu);
-	for (unsigned i = 0; i < vu->offer.n_rings; i++) {
-		struct vhost_ring_setup *s = &vu->setup[i];
-		struct virtqueue *vq = &vu->ring[i];
-
-		if (!s->started || !s->has_addr || s->size == 0 || !map_ring(vu, i)) {
-			s->running = false;
-			set_state(vq, VIRTQUEUE_STOPPED);
-			continue;
-		}
-		if (!s->running) {
-			virtqueue_start(vq);
-			s->running = true;
-			started[i] = true;
-		}
-		if (virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE) {
-			set_state(vq, VIRTQUEUE_STOPPED);
-			continue;
-		}
-		set_state(vq, ring_enabled(vu, i) ? VIRTQUEUE_LIVE : VIRTQUEUE_DISABLED);
-		any = true;
-	}
-	for (unsigned i = 0; i < vu->offer.n_rings; i++)
-		if (started[i])
-			virtqueue_signal(&vu->ring[i]);
-	if (any)
-		vu->host->wake(vu->host->ctx);
-}
+#include "switch/port/vhost_rings.h"
+#include "switch/port/vhost_signal.h"
 
 /* --- handlers: 0, 1 (m is the reply) or a negative errno ------------------------------------- */
 
@@ -191,20 +110,10 @@ static int rem_mem_reg(struct vhost_user *vu, struct vhost_message *m, struct er
 	return ret < 0 ? err_set(err, ret, "no such memory region") : 0;
 }
 
-static int check_index(const struct vhost_user *vu, uint64_t index, struct err *err)
-{
-	if (index >= vu->offer.n_rings)
-		return err_set(err, -EINVAL, "ring %" PRIu64 " of %u", index, vu->offer.n_rings);
-	return 0;
-}
-
 static int set_vring_num(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
 	uint32_t num = m->payload.state.num;
-	int ret = check_index(vu, m->payload.state.index, err);
 
-	if (ret < 0)
-		return ret;
 	if (num == 0 || num > VIRTQUEUE_SIZE_MAX || num & (num - 1))
 		return err_set(err, -EINVAL, "ring size %u is not a power of two up to %u", num,
 			VIRTQUEUE_SIZE_MAX);
@@ -215,16 +124,12 @@ static int set_vring_num(struct vhost_user *vu, struct vhost_message *m, struct 
 static int set_vring_addr(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
 	const struct vhost_vring_addr_payload *a = &m->payload.addr;
-	int ret = check_index(vu, a->index, err);
-	struct vhost_ring_setup *s;
+	struct vhost_ring_setup *s = &vu->setup[a->index];
 
-	if (ret < 0)
-		return ret;
 	if (a->flags)
 		return err_set(err, -EINVAL, "asks for a dirty log that was not offered");
 	if (a->desc & 15 || a->avail & 1 || a->used & 3)
 		return err_set(err, -EINVAL, "ring %u is not aligned", a->index);
-	s = &vu->setup[a->index];
 	s->running = false; /* a ring set up anew, see vhost_user.h */
 	s->desc = a->desc;
 	s->avail = a->avail;
@@ -236,110 +141,56 @@ static int set_vring_addr(struct vhost_user *vu, struct vhost_message *m, struct
 /* Our rings resume from the used index (vhost_user.h), so the base says nothing new. */
 static int set_vring_base(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
-	int ret = check_index(vu, m->payload.state.index, err);
-
-	if (ret == 0)
-		vu->setup[m->payload.state.index].running = false;
-	return ret;
-}
-
-static void drop_kick(struct vhost_user *vu, unsigned i)
-{
-	struct virtqueue *vq = &vu->ring[i];
-
-	if (vq->kick_fd < 0)
-		return;
-	vu->host->unwatch(vu->host->ctx, vq->kick_fd);
-	close(steal_fd(&vq->kick_fd));
+	vu->setup[m->payload.state.index].running = false;
+	return 0;
 }
 
 static int get_vring_base(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
 	uint32_t i = m->payload.state.index;
-	int ret = check_index(vu, i, err);
 
-	if (ret < 0)
-		return ret;
 	vu->setup[i].started = false;
-	drop_kick(vu, i);
+	vhost_rings_drop_kick(vu, i);
 	m->payload.state.num = vu->ring[i].taken;
 	m->header.size = sizeof(m->payload.state);
 	return 1;
 }
 
-/* The index and the descriptor (-1: none) of a SET_VRING_KICK, _CALL or _ERR. */
-static int vring_fd(
-	struct vhost_user *vu, struct vhost_message *m, uint32_t *index, int *fd, struct err *err)
+/* The descriptor (-1: none) of a SET_VRING_KICK, _CALL or _ERR. */
+static int vring_fd(struct vhost_message *m, int *fd, struct err *err)
 {
-	uint64_t value = m->payload.u64;
-	bool none = value & VHOST_VRING_NO_FD;
-	int ret = check_index(vu, value & VHOST_VRING_IDX_MASK, err);
+	bool none = m->payload.u64 & VHOST_VRING_NO_FD;
 
-	if (ret < 0)
-		return ret;
 	if (m->n_fds != (none ? 0 : 1))
 		return err_set(err, -EPROTO, "%zu descriptors where %d belongs", m->n_fds, !none);
-	*index = value & VHOST_VRING_IDX_MASK;
-	*fd = none ? -1 : steal_fd(&m->fd[0]);
+	*fd = none ? -1 : m->fd[0];
 	return 0;
 }
 
-static bool is_eventfd(int fd)
+/* The message's descriptor has found its place. */
+static int take_fd(struct vhost_message *m)
 {
-	char link[40], target[32] = "";
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	return readlink(link, target, sizeof(target) - 1) > 0 &&
-	       strcmp(target, "anon_inode:[eventfd]") == 0;
-}
-
-static bool is_unix_socket(int fd)
-{
-	int domain;
-	socklen_t len = sizeof(domain);
-
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
-}
-
-/*
- * Workers write to the call descriptor and wait for the kick descriptor, so neither should be able
- * to block them: an eventfd, non-blocking, or (UML's call descriptor; `is_socket` is not NULL) a
- * unix socket. Files are refused, their file system may never answer. A VMM can still make the
- * eventfd block again behind our back: virtqueue_signal() says what happens then.
- */
-static int check_signal_fd(int fd, bool *is_socket, struct err *err)
-{
-	bool socket = is_socket && is_unix_socket(fd);
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0 || (!socket && !is_eventfd(fd)))
-		return err_set(err, -EINVAL, "the descriptor is not an eventfd");
-	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return err_errno(err, errno, "cannot make the descriptor non-blocking");
-	if (is_socket)
-		*is_socket = socket;
-	return 0;
+	return m->n_fds > 0 ? steal_fd(&m->fd[0]) : -1;
 }
 
 static int set_vring_kick(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
-	cleanup_close int fd = -1;
-	uint32_t i = 0;
-	int ret = vring_fd(vu, m, &i, &fd, err);
+	uint32_t i = m->payload.u64 & VHOST_VRING_IDX_MASK;
+	int fd = -1, ret = vring_fd(m, &fd, err);
 
 	if (ret < 0)
 		return ret;
 	if (fd < 0)
 		return err_set(err, -EOPNOTSUPP, "ring without kick descriptor (polling mode)");
-	ret = check_signal_fd(fd, NULL, err);
+	ret = vhost_signal_check(fd, NULL, err);
 	if (ret < 0)
 		return ret;
-	drop_kick(vu, i);
+	vhost_rings_drop_kick(vu, i);
 	/* A guest's receive ring is waited for by whoever wants to send to it. */
 	ret = vu->host->watch(vu->host->ctx, vu->port, i & 1 ? i / 2 : QUEUE_ANY, fd);
 	if (ret < 0)
 		return err_set(err, ret, "kick descriptor of ring %u cannot be waited for", i);
-	vu->ring[i].kick_fd = steal_fd(&fd);
+	vu->ring[i].kick_fd = take_fd(m);
 	vu->setup[i].started = true;
 	return 0;
 }
@@ -347,49 +198,44 @@ static int set_vring_kick(struct vhost_user *vu, struct vhost_message *m, struct
 /* VMMs mask a running guest's interrupts with this, so nothing stops for it. */
 static int set_vring_call(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
+	uint32_t i = m->payload.u64 & VHOST_VRING_IDX_MASK;
 	bool is_socket = false;
-	cleanup_close int fd = -1;
-	uint32_t i = 0;
-	int ret = vring_fd(vu, m, &i, &fd, err), old;
+	int fd = -1, ret = vring_fd(m, &fd, err), old;
 
 	if (ret == 0 && fd >= 0)
-		ret = check_signal_fd(fd, &is_socket, err);
+		ret = vhost_signal_check(fd, &is_socket, err);
 	if (ret < 0)
 		return ret;
 	vu->ring[i].call_is_socket = is_socket;
-	old = __atomic_exchange_n(&vu->ring[i].call_fd, steal_fd(&fd), __ATOMIC_ACQ_REL);
+	old = __atomic_exchange_n(&vu->ring[i].call_fd, take_fd(m), __ATOMIC_ACQ_REL);
 	if (old >= 0) {
 		vu->host->quiesce(vu->host->ctx);
-		close(old);
+		foreign_fd_close(vu->closer, old);
 	}
 	/* A signal that went to the old descriptor may have been lost. */
 	if (vu->setup[i].running)
-		virtqueue_signal(&vu->ring[i]);
+		vhost_rings_owe(vu, i);
 	return 0;
 }
 
 static int set_vring_err(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
-	cleanup_close int fd = -1;
-	uint32_t i = 0;
-	int ret = vring_fd(vu, m, &i, &fd, err);
+	uint32_t i = m->payload.u64 & VHOST_VRING_IDX_MASK;
+	int fd = -1, ret = vring_fd(m, &fd, err);
 
+	if (ret == 0 && fd >= 0)
+		ret = vhost_signal_check(fd, NULL, err);
 	if (ret < 0)
 		return ret;
-	if (vu->setup[i].err_fd >= 0)
-		close(vu->setup[i].err_fd);
-	vu->setup[i].err_fd = steal_fd(&fd);
+	foreign_fd_close(vu->closer, vu->setup[i].err_fd);
+	vu->setup[i].err_fd = take_fd(m);
 	return 0;
 }
 
 static int set_vring_enable(struct vhost_user *vu, struct vhost_message *m, struct err *err)
 {
-	int ret = check_index(vu, m->payload.state.index, err);
-	struct vhost_ring_setup *s;
+	struct vhost_ring_setup *s = &vu->setup[m->payload.state.index];
 
-	if (ret < 0)
-		return ret;
-	s = &vu->setup[m->payload.state.index];
 	s->enabled = m->payload.state.num != 0;
 	s->enable_told = true;
 	return 0;
@@ -411,9 +257,8 @@ static int set_backend_req_fd(struct vhost_user *vu, struct vhost_message *m, st
 {
 	if (m->n_fds != 1)
 		return err_set(err, -EPROTO, "no descriptor");
-	if (vu->backend_req_fd >= 0)
-		close(vu->backend_req_fd);
-	vu->backend_req_fd = steal_fd(&m->fd[0]);
+	foreign_fd_close(vu->closer, vu->backend_req_fd);
+	vu->backend_req_fd = take_fd(m);
 	return 0;
 }
 
@@ -441,6 +286,8 @@ static int set_config(struct vhost_user *vu, struct vhost_message *m, struct err
 
 #define PARKS    (1u << 0) /* changes what workers look at */
 #define REPLIES  (1u << 1) /* has a reply of its own */
+#define RING     (1u << 2) /* is about the ring whose index the payload begins with */
+#define RING_FD  (1u << 3) /* the same, the index is in the low bits */
 #define NEEDS(f) (1ull << VHOST_PROTOCOL_F_##f)
 
 struct rule {
@@ -465,19 +312,21 @@ static const struct rule rules[VHOST_N_REQUESTS] = {
 	[VHOST_SET_OWNER] = { "SET_OWNER", set_owner, 0, 0, 0, 0, 0 },
 	[VHOST_RESET_OWNER] = { "RESET_OWNER", reset_owner, 0, 0, 0, PARKS, 0 },
 	[VHOST_SET_MEM_TABLE] = { "SET_MEM_TABLE", set_mem_table, TABLE, 8, PARKS, 0 },
-	[VHOST_SET_VRING_NUM] = { "SET_VRING_NUM", set_vring_num, STATE, 0, PARKS, 0 },
-	[VHOST_SET_VRING_ADDR] = { "SET_VRING_ADDR", set_vring_addr, ADDR, 0, PARKS, 0 },
-	[VHOST_SET_VRING_BASE] = { "SET_VRING_BASE", set_vring_base, STATE, 0, PARKS, 0 },
-	[VHOST_GET_VRING_BASE] = { "GET_VRING_BASE", get_vring_base, STATE, 0, PARKS | REPLIES, 0 },
-	[VHOST_SET_VRING_KICK] = { "SET_VRING_KICK", set_vring_kick, U64, 1, PARKS, 0 },
-	[VHOST_SET_VRING_CALL] = { "SET_VRING_CALL", set_vring_call, U64, 1, 0, 0 },
-	[VHOST_SET_VRING_ERR] = { "SET_VRING_ERR", set_vring_err, U64, 1, 0, 0 },
+	[VHOST_SET_VRING_NUM] = { "SET_VRING_NUM", set_vring_num, STATE, 0, PARKS | RING, 0 },
+	[VHOST_SET_VRING_ADDR] = { "SET_VRING_ADDR", set_vring_addr, ADDR, 0, PARKS | RING, 0 },
+	[VHOST_SET_VRING_BASE] = { "SET_VRING_BASE", set_vring_base, STATE, 0, PARKS | RING, 0 },
+	[VHOST_GET_VRING_BASE] = { "GET_VRING_BASE", get_vring_base, STATE, 0,
+		PARKS | REPLIES | RING, 0 },
+	[VHOST_SET_VRING_KICK] = { "SET_VRING_KICK", set_vring_kick, U64, 1, PARKS | RING_FD, 0 },
+	[VHOST_SET_VRING_CALL] = { "SET_VRING_CALL", set_vring_call, U64, 1, RING_FD, 0 },
+	[VHOST_SET_VRING_ERR] = { "SET_VRING_ERR", set_vring_err, U64, 1, RING_FD, 0 },
 	[VHOST_GET_PROTOCOL_FEATURES] = { "GET_PROTOCOL_FEATURES", get_protocol_features, 0, 0, 0,
 		REPLIES, 0 },
 	[VHOST_SET_PROTOCOL_FEATURES] = { "SET_PROTOCOL_FEATURES", set_protocol_features, U64, 0, 0,
 		0 },
 	[VHOST_GET_QUEUE_NUM] = { "GET_QUEUE_NUM", get_queue_num, 0, 0, 0, REPLIES, NEEDS(MQ) },
-	[VHOST_SET_VRING_ENABLE] = { "SET_VRING_ENABLE", set_vring_enable, STATE, 0, PARKS, 0 },
+	[VHOST_SET_VRING_ENABLE] = { "SET_VRING_ENABLE", set_vring_enable, STATE, 0, PARKS | RING,
+		0 },
 	[VHOST_NET_SET_MTU] = { "NET_SET_MTU", net_set_mtu, U64, 0, 0, NEEDS(MTU) },
 	[VHOST_SET_BACKEND_REQ_FD] = { "SET_BACKEND_REQ_FD", set_backend_req_fd, 0, 0, 1, 0,
 		NEEDS(BACKEND_REQ) },
@@ -496,6 +345,14 @@ const char *vhost_request_name(uint32_t request)
 	return request < VHOST_N_REQUESTS ? rules[request].name : NULL;
 }
 
+/* The ring that the message is about, or VHOST_ALL_RINGS. */
+static unsigned ring_of(const struct rule *rule, const struct vhost_message *m)
+{
+	if (rule->flags & RING)
+		return m->payload.state.index;
+	return rule->flags & RING_FD ? m->payload.u64 & VHOST_VRING_IDX_MASK : VHOST_ALL_RINGS;
+}
+
 static int check_rule(const struct vhost_user *vu, const struct rule *rule,
 	const struct vhost_message *m, struct err *err)
 {
@@ -507,6 +364,8 @@ static int check_rule(const struct vhost_user *vu, const struct rule *rule,
 		return err_set(err, -EPROTO, "its protocol feature was not negotiated");
 	if (m->header.request == VHOST_ADD_MEM_REG && m->n_fds != 1)
 		return err_set(err, -EPROTO, "no descriptor");
+	if (rule->flags & (RING | RING_FD) && ring_of(rule, m) >= vu->offer.n_rings)
+		return err_set(err, -EINVAL, "ring %u of %u", ring_of(rule, m), vu->offer.n_rings);
 	return 0;
 }
 
@@ -514,14 +373,15 @@ static int carry_out(
 	struct vhost_user *vu, const struct rule *rule, struct vhost_message *m, struct err *err)
 {
 	int ret = check_rule(vu, rule, m, err);
+	unsigned ring = ring_of(rule, m);
 
 	if (ret < 0)
 		return ret;
 	if (!(rule->flags & PARKS))
 		return rule->handle(vu, m, err);
-	park(vu);
+	vhost_rings_park(vu, ring);
 	ret = rule->handle(vu, m, err);
-	resume(vu);
+	vhost_rings_resume(vu, ring);
 	return ret;
 }
 
@@ -573,11 +433,9 @@ static void clear_setup(struct vhost_user *vu)
 }
 
 void vhost_user_init(struct vhost_user *vu, const struct port_host *host, const struct port *port,
-	const struct vhost_offer *offer, void (*negotiated)(struct vhost_user *vu))
+	const struct vhost_offer *offer, const struct vhost_hooks *hooks)
 {
-	*vu = (struct vhost_user) {
-		.host = host, .port = port, .offer = *offer, .negotiated = negotiated
-	};
+	*vu = (struct vhost_user) { .host = host, .port = port, .offer = *offer, .hooks = hooks };
 	clear_setup(vu);
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
 		virtqueue_init(&vu->ring[i]);
@@ -585,23 +443,19 @@ void vhost_user_init(struct vhost_user *vu, const struct port_host *host, const 
 
 void vhost_user_reset(struct vhost_user *vu)
 {
-	park(vu);
+	/* What is owed is not paid any more, and nobody is about to after the grace period. */
+	__atomic_store_n(&vu->owed, 0, __ATOMIC_RELAXED);
+	vhost_rings_park(vu, VHOST_ALL_RINGS);
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++) {
-		struct virtqueue *vq = &vu->ring[i];
-
-		drop_kick(vu, i);
-		if (vq->call_fd >= 0)
-			close(vq->call_fd);
-		if (vu->setup[i].err_fd >= 0)
-			close(vu->setup[i].err_fd);
-		virtqueue_init(vq);
+		vhost_rings_drop_kick(vu, i);
+		foreign_fd_close(vu->closer, vu->ring[i].call_fd);
+		foreign_fd_close(vu->closer, vu->setup[i].err_fd);
+		virtqueue_init(&vu->ring[i]);
 	}
-	if (vu->backend_req_fd >= 0)
-		close(vu->backend_req_fd);
+	foreign_fd_close(vu->closer, vu->backend_req_fd);
 	guest_memory_clear(&vu->memory);
 	clear_setup(vu);
-	if (vu->negotiated)
-		vu->negotiated(vu);
+	vhost_rings_resume(vu, VHOST_ALL_RINGS);
 	/* Somebody may be waiting for this guest to make room. */
 	vu->host->wake(vu->host->ctx);
 }

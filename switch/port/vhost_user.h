@@ -3,17 +3,12 @@
 
 /*
  * The back-end side of the vhost-user protocol: what a VMM's messages do to a device's memory and
- * rings. It knows nothing of sockets (vhost_server.h) and nothing of networks (vhost_net.h).
+ * rings. It knows nothing of sockets (vhost_socket.h) and nothing of networks (vhost_net.h).
  *
  * Every request has a row in one table with its preconditions: payload size, descriptors, protocol
  * feature, and whether it changes something a worker may be looking at. The engine checks the row
- * before the handler runs, and parks the device around those that need it:
- *
- *   park    all rings go to PARKED, then quiesce(): no worker is inside the device any more
- *   change  the handler alters memory, addresses, features, descriptors
- *   resume  each ring's state is derived anew from what is set up. A ring that runs again after
- *           having been stopped takes over at its used index and is signalled once, both because
- *           the guest may have missed what a predecessor did not signal
+ * before the handler runs, and parks what it is about, one ring or the device, around those that
+ * need it: vhost_rings.h.
  *
  * VMMs do all of this to running guests: memory hotplug, interrupt masking, reset, migration.
  * Each ring has its own state. A ring is started by its kick descriptor and stopped by
@@ -27,19 +22,22 @@
  * A message that breaks a precondition, or that cannot be carried out, ends the connection, with
  * the reason kept for `port show`.
  *
- * Thread-safety: control thread, but for ring[], see virtqueue.h.
+ * Thread-safety: control thread, but for ring[], see virtqueue.h, and `owed`.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/sluiced_config.h"
 #include "lib/err.h"
+#include "switch/port/foreign_fd.h"
 #include "switch/port/guest_memory.h"
 #include "switch/port/host.h"
 #include "switch/port/vhost_message.h"
 #include "switch/port/virtqueue.h"
 
-#define VHOST_RINGS_MAX 2 /* one queue pair */
+#define VHOST_RINGS_MAX (2 * QUEUES_MAX)
+#define VHOST_ALL_RINGS UINT_MAX
 
 /* What the device offers; constant for its life. */
 struct vhost_offer {
@@ -47,6 +45,18 @@ struct vhost_offer {
 	uint64_t protocol_features;
 	unsigned n_rings;
 	uint8_t config[VHOST_CONFIG_MAX]; /* device configuration space, zero-padded */
+};
+
+struct vhost_user;
+
+/* What the device's owner has to do when rings come and go. `ring`: one, or VHOST_ALL_RINGS. */
+struct vhost_hooks {
+	/* They are about to be parked; workers are still inside. */
+	void (*parking)(struct vhost_user *vu, unsigned ring);
+	/* They are parked and will run again: features and memory are what they will be then. */
+	void (*resuming)(struct vhost_user *vu, unsigned ring);
+	/* They run, as far as they do; workers are inside again. */
+	void (*resumed)(struct vhost_user *vu, unsigned ring);
 };
 
 /* What the VMM said about a ring; the rest is in struct virtqueue. */
@@ -64,6 +74,8 @@ struct vhost_ring_setup {
 struct vhost_user {
 	const struct port_host *host;
 	const struct port *port; /* whom the host is told to wake; nothing of it is used here */
+	struct foreign_closer *closer;   /* for descriptors of the VMM's; not owned, may be NULL */
+	const struct vhost_hooks *hooks; /* NULL: none */
 	struct vhost_offer offer;
 	uint64_t features;          /* acknowledged */
 	uint64_t protocol_features; /* acknowledged */
@@ -71,14 +83,14 @@ struct vhost_user {
 	int backend_req_fd;         /* held open for the peer's sake */
 	struct guest_memory memory;
 	struct vhost_ring_setup setup[VHOST_RINGS_MAX];
+	/* Signals that workers owe, one bit a ring: control sets, workers clear (atomic). */
+	uint32_t owed __attribute__((aligned(64)));
 	struct virtqueue ring[VHOST_RINGS_MAX];
-	/* Called while parked: before every resume, and at reset. */
-	void (*negotiated)(struct vhost_user *vu);
 };
 
-/* `negotiated` may be NULL. Nothing is set up, every ring is stopped. */
+/* Nothing is set up, every ring is stopped. */
 void vhost_user_init(struct vhost_user *vu, const struct port_host *host, const struct port *port,
-	const struct vhost_offer *offer, void (*negotiated)(struct vhost_user *vu));
+	const struct vhost_offer *offer, const struct vhost_hooks *hooks);
 
 /*
  * Carries out one message. 1: the message now holds a reply to send back; 0: nothing to send; a

@@ -114,6 +114,67 @@ static void test_regions_are_removed_by_what_they_are(void **state)
 	close(fd);
 }
 
+/* As QEMU adds and removes them: once for each queue pair. */
+static void test_regions_added_twice_are_removed_twice(void **state)
+{
+	struct guest_memory m = { 0 };
+	int fd = memory_file(4 * PAGE), other = memory_file(4 * PAGE), same = dup(fd);
+	struct vhost_user_region r = region(0x1000, PAGE, PAGE);
+
+	assert_int_equal(guest_memory_add(&m, &r, fd, NULL), 0);
+	assert_int_equal(guest_memory_add(&m, &r, same, NULL), 0);
+	assert_int_equal(m.n, 1);
+	refused(&m, r, other);                    /* another file */
+	refused(&m, region(0x1000, PAGE, 0), fd); /* another part of it */
+	refused(&m, region(0x1000, 2 * PAGE, PAGE), fd);
+	assert_int_equal(guest_memory_remove(&m, &r), 0);
+	assert_non_null(guest_memory_find(&m, 0x1000));
+	assert_int_equal(guest_memory_remove(&m, &r), 0);
+	assert_null(guest_memory_find(&m, 0x1000));
+	assert_int_equal(guest_memory_remove(&m, &r), -ENOENT);
+	close(same);
+	close(other);
+	close(fd);
+}
+
+/* A sparse file costs its maker nothing: what is mapped of it is bounded all the same. */
+static void test_total_size_is_bounded(void **state)
+{
+	struct guest_memory m = { 0 };
+	int fd = memory_file((off_t)GUEST_MEMORY_SIZE_MAX * 2);
+	struct vhost_user_region most = region(0, GUEST_MEMORY_SIZE_MAX - PAGE, 0),
+				 rest = region(GUEST_MEMORY_SIZE_MAX, PAGE, 0);
+
+	refused(&m, region(0, GUEST_MEMORY_SIZE_MAX + PAGE, 0), fd);
+	assert_int_equal(guest_memory_add(&m, &most, fd, NULL), 0);
+	refused(&m, region(GUEST_MEMORY_SIZE_MAX, 2 * PAGE, 0), fd);
+	assert_int_equal(guest_memory_add(&m, &rest, fd, NULL), 0);
+	guest_memory_clear(&m);
+	close(fd);
+}
+
+static void test_seals_are_seen(void **state)
+{
+	static const struct {
+		int seals;
+		bool sealed;
+	} rows[] = { { 0, false }, { F_SEAL_GROW, false }, { F_SEAL_SHRINK, true },
+		{ F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, true } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+		struct vhost_user_region r = region(0x1000, PAGE, 0);
+		struct guest_memory m = { 0 };
+
+		assert_int_equal(ftruncate(fd, PAGE), 0);
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, rows[i].seals), 0);
+		assert_int_equal(guest_memory_add(&m, &r, fd, NULL), 0);
+		assert_int_equal(m.region[0].sealed, rows[i].sealed);
+		guest_memory_clear(&m);
+		close(fd);
+	}
+}
+
 static void test_truncated_memory_is_survived_and_told(void **state)
 {
 	struct guest_memory m = { 0 }, other = { 0 };
@@ -145,6 +206,9 @@ int main(void)
 		cmocka_unit_test(test_addresses_are_found_in_their_region),
 		cmocka_unit_test(test_bad_regions_change_nothing),
 		cmocka_unit_test(test_regions_are_removed_by_what_they_are),
+		cmocka_unit_test(test_regions_added_twice_are_removed_twice),
+		cmocka_unit_test(test_total_size_is_bounded),
+		cmocka_unit_test(test_seals_are_seen),
 		cmocka_unit_test(test_truncated_memory_is_survived_and_told),
 	};
 
