@@ -23,7 +23,7 @@ int frontend_add_region(struct frontend *f, uint64_t size)
 {
 	struct front_region *r = &f->region[f->n_regions];
 
-	if (f->n_regions == VU_REGIONS_MAX)
+	if (f->n_regions == FRONT_REGIONS_MAX)
 		return frontend_fail(f, -ENOSPC, "no more memory regions");
 	*r = (struct front_region) {
 		.fd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING),
@@ -90,7 +90,7 @@ static unsigned layout_descriptors(const struct front_layout *l)
 static int queue_buffers(struct frontend *f, struct front_queue *q)
 {
 	unsigned n = layout_descriptors(&q->layout);
-	uint32_t size = q->index == FRONT_RX ? q->layout.buffer_size : FRONT_FRAME_MAX + 12;
+	uint32_t size = q->index % 2 == FRONT_RX ? q->layout.buffer_size : FRONT_FRAME_MAX + 12;
 
 	if (n > FRONT_CUTS_MAX || (!q->layout.indirect && n > q->size))
 		return frontend_fail(f, -EINVAL, "chains longer than the queue");
@@ -114,8 +114,8 @@ static int queue_init(struct frontend *f, unsigned index)
 
 	*q = (struct front_queue) { .index = index, .kick = -1, .call = -1, .err = -1 };
 	q->size = f->options.ring_size ? f->options.ring_size : 256;
-	q->layout = index == FRONT_RX ? f->options.rx : f->options.tx;
-	if (index == FRONT_RX && !q->layout.buffer_size)
+	q->layout = index % 2 == FRONT_RX ? f->options.rx : f->options.tx;
+	if (index % 2 == FRONT_RX && !q->layout.buffer_size)
 		q->layout.buffer_size = 4096;
 	desc = frontend_alloc(f, 0, 16ull * q->size, 4096);
 	avail = frontend_alloc(f, 0, 6ull + 2ull * q->size, 2);
@@ -133,15 +133,18 @@ int frontend_init(struct frontend *f, const struct frontend_options *options)
 
 	memset(f, 0, sizeof(*f));
 	f->sock = -1;
+	f->listener = -1;
 	f->options = *options;
 	if (!f->options.timeout_ms)
 		f->options.timeout_ms = 5000;
 	f->scratch = malloc(FRONT_FRAME_MAX + 4096);
-	for (unsigned i = 0; i < 2; i++)
+	if (options->n_pairs > FRONT_PAIRS_MAX)
+		r = frontend_fail(f, -EINVAL, "more than %d queue pairs", FRONT_PAIRS_MAX);
+	for (unsigned i = 0; i < 2 * FRONT_PAIRS_MAX; i++)
 		f->queue[i] = (struct front_queue) { .kick = -1, .call = -1, .err = -1 };
 	for (unsigned i = 0; i < n_regions && r == 0; i++)
 		r = frontend_add_region(f, REGION_SIZE);
-	for (unsigned i = 0; i < 2 && r == 0; i++)
+	for (unsigned i = 0; i < frontend_n_queues(f) && r == 0; i++)
 		r = queue_init(f, i);
 	if (r == 0)
 		frontend_reset_queues(f);
@@ -165,6 +168,6 @@ static void queue_reset(struct front_queue *q)
 
 void frontend_reset_queues(struct frontend *f)
 {
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < frontend_n_queues(f); i++)
 		queue_reset(&f->queue[i]);
 }

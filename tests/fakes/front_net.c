@@ -246,7 +246,7 @@ static int queue_take(struct frontend *f, struct front_queue *q, uint32_t *len)
 
 static int tx_reap(struct frontend *f)
 {
-	struct front_queue *q = &f->queue[FRONT_TX];
+	struct front_queue *q = frontend_tx(f);
 	uint32_t len;
 
 	while (queue_used_now(q) != q->used_idx) {
@@ -262,7 +262,7 @@ static int tx_reap(struct frontend *f)
 
 static int tx_slot(struct frontend *f)
 {
-	struct front_queue *q = &f->queue[FRONT_TX];
+	struct front_queue *q = frontend_tx(f);
 	int r = tx_reap(f);
 
 	if (r == 0 && !q->n_free) {
@@ -305,15 +305,15 @@ static int tx_frame(
 	slot = tx_slot(f);
 	if (slot < 0)
 		return slot;
-	slot_write(f, &f->queue[FRONT_TX], (unsigned)slot, f->scratch, len);
-	front_queue_offer(&f->queue[FRONT_TX],
-		frontend_describe(f, &f->queue[FRONT_TX], (unsigned)slot, len, false));
+	slot_write(f, frontend_tx(f), (unsigned)slot, f->scratch, len);
+	front_queue_offer(
+		frontend_tx(f), frontend_describe(f, frontend_tx(f), (unsigned)slot, len, false));
 	return 0;
 }
 
 void frontend_kick(struct frontend *f)
 {
-	struct front_queue *q = &f->queue[FRONT_TX];
+	struct front_queue *q = frontend_tx(f);
 
 	front_queue_kick(q, q->kicked_idx, f->features & VF_EVENT_IDX);
 	q->kicked_idx = q->avail_idx;
@@ -322,7 +322,7 @@ void frontend_kick(struct frontend *f)
 int frontend_queue_frame(
 	struct frontend *f, const struct iovec *iov, unsigned n, const struct virtio_net_hdr *hdr)
 {
-	struct front_queue *q = &f->queue[FRONT_TX];
+	struct front_queue *q = frontend_tx(f);
 
 	/* Waiting for room with work that the device was never told of would wait for ever. */
 	if (!q->n_free && q->kicked_idx != q->avail_idx)
@@ -342,7 +342,7 @@ int frontend_send(
 
 int frontend_drain(struct frontend *f, int timeout_ms)
 {
-	struct front_queue *q = &f->queue[FRONT_TX];
+	struct front_queue *q = frontend_tx(f);
 	int64_t deadline = frontend_now_ms() + timeout_ms;
 	int r = tx_reap(f);
 
@@ -358,7 +358,7 @@ int frontend_drain(struct frontend *f, int timeout_ms)
 
 static void rx_offer(struct frontend *f, unsigned slot)
 {
-	struct front_queue *q = &f->queue[FRONT_RX];
+	struct front_queue *q = frontend_rx(f);
 	struct cut cut[FRONT_CUTS_MAX];
 	unsigned n = slot_cuts(f, q, q->layout.buffer_size, cut);
 	uint8_t *at = frontend_at(f, slot_gpa(q, slot));
@@ -372,7 +372,7 @@ static void rx_offer(struct frontend *f, unsigned slot)
 
 void frontend_fill(struct frontend *f)
 {
-	struct front_queue *q = &f->queue[FRONT_RX];
+	struct front_queue *q = frontend_rx(f);
 	uint16_t old_idx = q->avail_idx;
 
 	while (q->n_free)
@@ -392,7 +392,7 @@ static bool guard_intact(const uint8_t *at)
 /* Gathers `len` bytes of the slot. */
 static int slot_read(struct frontend *f, unsigned slot, uint32_t len, uint8_t *out)
 {
-	struct front_queue *q = &f->queue[FRONT_RX];
+	struct front_queue *q = frontend_rx(f);
 	struct cut cut[FRONT_CUTS_MAX];
 	unsigned n = slot_cuts(f, q, q->layout.buffer_size, cut);
 	const uint8_t *at = frontend_at(f, slot_gpa(q, slot));
@@ -413,7 +413,7 @@ static int slot_read(struct frontend *f, unsigned slot, uint32_t len, uint8_t *o
 /* Appends the next used buffer to the scratch. */
 static int rx_buffer(struct frontend *f, uint32_t *total)
 {
-	struct front_queue *q = &f->queue[FRONT_RX];
+	struct front_queue *q = frontend_rx(f);
 	uint32_t len = 0;
 	int slot = queue_take(f, q, &len), r;
 
@@ -429,7 +429,7 @@ static int rx_buffer(struct frontend *f, uint32_t *total)
 
 static int rx_frame(struct frontend *f, struct virtio_net_hdr_mrg_rxbuf *hdr)
 {
-	struct front_queue *q = &f->queue[FRONT_RX];
+	struct front_queue *q = frontend_rx(f);
 	uint32_t header_len = frontend_header_len(f), total = 0;
 	int r = rx_buffer(f, &total);
 
@@ -458,7 +458,7 @@ ssize_t frontend_recv(struct frontend *f, void *buf, size_t size,
 	struct virtio_net_hdr_mrg_rxbuf *hdr, int timeout_ms)
 {
 	uint32_t header_len = frontend_header_len(f);
-	int r = frontend_wait_used(f, &f->queue[FRONT_RX], timeout_ms);
+	int r = frontend_wait_used(f, frontend_rx(f), timeout_ms);
 
 	if (r < 0)
 		return r;

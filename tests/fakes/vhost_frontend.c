@@ -36,6 +36,13 @@ int64_t frontend_now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 /* ---- messages ---- */
 
 int frontend_send_bytes(
@@ -195,25 +202,80 @@ int frontend_get_config(struct frontend *f, uint32_t offset, void *out, uint32_t
 
 /* ---- set-up ---- */
 
-int frontend_connect(struct frontend *f, const char *path)
+static int set_address(struct frontend *f, struct sockaddr_un *addr, const char *path)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	*addr = (struct sockaddr_un) { .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(addr->sun_path))
+		return frontend_fail(f, -ENAMETOOLONG, "%s", path);
+	strcpy(addr->sun_path, path);
+	return 0;
+}
+
+static void bound_sending(struct frontend *f)
+{
 	struct timeval patience = { .tv_sec = f->options.timeout_ms / 1000 + 1 };
 
+	setsockopt(f->sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+}
+
+int frontend_connect(struct frontend *f, const char *path)
+{
+	struct sockaddr_un addr;
+	int r = set_address(f, &addr, path);
+
 	frontend_disconnect(f);
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return frontend_fail(f, -ENAMETOOLONG, "%s", path);
-	strcpy(addr.sun_path, path);
+	if (r < 0)
+		return r;
 	f->sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (f->sock < 0)
 		return frontend_fail(f, -errno, "socket: %s", strerror(errno));
-	setsockopt(f->sock, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	bound_sending(f);
 	if (connect(f->sock, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		int code = -errno;
 
 		frontend_disconnect(f);
 		return frontend_fail(f, code, "%s: %s", path, strerror(-code));
 	}
+	return 0;
+}
+
+/* A socket file that is left behind would look like the backend's. */
+static void stop_listening(struct frontend *f)
+{
+	struct sockaddr_un addr;
+	socklen_t len = sizeof(addr);
+
+	if (f->listener >= 0 && getsockname(f->listener, (struct sockaddr *)&addr, &len) == 0)
+		unlink(addr.sun_path);
+	close_fd(&f->listener);
+}
+
+int frontend_listen(struct frontend *f, const char *path)
+{
+	struct sockaddr_un addr;
+	int r = set_address(f, &addr, path);
+
+	if (r < 0)
+		return r;
+	stop_listening(f);
+	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (f->listener < 0 || bind(f->listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+		listen(f->listener, 1) < 0)
+		return frontend_fail(f, -errno, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+int frontend_accept(struct frontend *f)
+{
+	struct pollfd p = { .fd = f->listener, .events = POLLIN };
+
+	frontend_disconnect(f);
+	if (poll(&p, 1, f->options.timeout_ms) <= 0)
+		return frontend_fail(f, -ETIMEDOUT, "no backend connects");
+	f->sock = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+	if (f->sock < 0)
+		return frontend_fail(f, -errno, "accept: %s", strerror(errno));
+	bound_sending(f);
 	return 0;
 }
 
@@ -248,6 +310,8 @@ int frontend_set_mem_table(struct frontend *f)
 	struct vu_memory memory = { .n_regions = f->n_regions };
 	int fds[VU_REGIONS_MAX];
 
+	if (f->n_regions > VU_REGIONS_MAX)
+		return frontend_fail(f, -E2BIG, "%u regions in one table", f->n_regions);
 	for (unsigned i = 0; i < f->n_regions; i++) {
 		const struct front_region *r = &f->region[i];
 
@@ -257,6 +321,24 @@ int frontend_set_mem_table(struct frontend *f)
 	}
 	return frontend_set(f, VU_SET_MEM_TABLE, &memory,
 		8 + f->n_regions * (uint32_t)sizeof(struct vu_region), fds, f->n_regions);
+}
+
+static int send_region(struct frontend *f, uint32_t request, unsigned region)
+{
+	const struct front_region *r = &f->region[region];
+	struct vu_single_region m = { 0, { r->gpa, r->size, (uintptr_t)r->at, r->file_offset } };
+
+	return frontend_set(f, request, &m, sizeof(m), &r->fd, request == VU_ADD_MEM_REG);
+}
+
+int frontend_plug(struct frontend *f, unsigned region)
+{
+	return send_region(f, VU_ADD_MEM_REG, region);
+}
+
+int frontend_unplug(struct frontend *f, unsigned region)
+{
+	return send_region(f, VU_REM_MEM_REG, region);
 }
 
 int frontend_set_vring_fd(struct frontend *f, uint32_t request, unsigned queue, int *fd)
@@ -323,19 +405,26 @@ int frontend_stop_queue(struct frontend *f, unsigned queue, uint16_t *base)
 	return 0;
 }
 
+int frontend_serve(struct frontend *f)
+{
+	unsigned pair = f->pair;
+	int r = frontend_negotiate(f);
+
+	if (r == 0)
+		r = frontend_set_mem_table(f);
+	for (f->pair = 0; r == 0 && 2 * f->pair < frontend_n_queues(f); f->pair++)
+		frontend_fill(f);
+	f->pair = pair;
+	for (unsigned i = 0; i < frontend_n_queues(f) && r == 0; i++)
+		r = frontend_start_queue(f, i, f->queue[i].used_idx);
+	return r;
+}
+
 int frontend_start(struct frontend *f, const char *path)
 {
 	int r = frontend_connect(f, path);
 
-	if (r == 0)
-		r = frontend_negotiate(f);
-	if (r == 0)
-		r = frontend_set_mem_table(f);
-	if (r == 0)
-		frontend_fill(f);
-	for (unsigned i = 0; i < 2 && r == 0; i++)
-		r = frontend_start_queue(f, i, f->queue[i].used_idx);
-	return r;
+	return r < 0 ? r : frontend_serve(f);
 }
 
 int frontend_open(struct frontend *f, const char *path, const struct frontend_options *options)
@@ -346,13 +435,6 @@ int frontend_open(struct frontend *f, const char *path, const struct frontend_op
 }
 
 /* ---- the end ---- */
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
 
 void frontend_disconnect(struct frontend *f)
 {
@@ -373,7 +455,8 @@ void frontend_close(struct frontend *f)
 	if (!f->scratch)
 		return;
 	frontend_disconnect(f);
-	for (unsigned i = 0; i < 2; i++) {
+	stop_listening(f);
+	for (unsigned i = 0; i < 2 * FRONT_PAIRS_MAX; i++) {
 		close_fd(&f->queue[i].kick);
 		close_fd(&f->queue[i].call);
 		close_fd(&f->queue[i].err);

@@ -36,6 +36,9 @@
 #define FRONT_RX 0
 #define FRONT_TX 1
 
+#define FRONT_PAIRS_MAX   4
+#define FRONT_REGIONS_MAX 40 /* of which a table holds VU_REGIONS_MAX */
+
 /* first_piece: exactly the virtio-net header */
 #define FRONT_HEADER UINT32_MAX
 
@@ -52,6 +55,7 @@ struct frontend_options {
 	uint64_t protocol_features; /* the same */
 	uint16_t ring_size;         /* 0: 256 */
 	unsigned n_regions;         /* of guest memory; 0: 1 */
+	unsigned n_pairs;           /* of queues, at most FRONT_PAIRS_MAX; 0: 1 */
 	bool seal;                  /* guest memory cannot shrink or grow */
 	struct front_layout rx, tx;
 	int timeout_ms; /* of every wait that has none of its own; 0: 5000 */
@@ -91,14 +95,16 @@ struct front_queue {
 
 struct frontend {
 	struct frontend_options options;
+	int listener; /* -1, or where the backend is expected to connect */
 	int sock;
 	uint64_t offered;
 	uint64_t features; /* negotiated */
 	uint64_t protocol_offered;
 	uint64_t protocol;
-	struct front_region region[VU_REGIONS_MAX];
+	struct front_region region[FRONT_REGIONS_MAX];
 	unsigned n_regions;
-	struct front_queue queue[2];
+	struct front_queue queue[2 * FRONT_PAIRS_MAX]; /* in the device's order */
+	unsigned pair;    /* the one that frames are sent on and received from */
 	uint8_t *scratch; /* FRONT_FRAME_MAX + a header */
 	char why[256];
 };
@@ -112,7 +118,7 @@ int frontend_init(struct frontend *f, const struct frontend_options *options);
 /* Closes everything, also mid-way. Harmless on an all-zero or already closed struct. */
 void frontend_close(struct frontend *f);
 
-/* Connects, negotiates, shares memory, starts both queues and fills the receive queue. */
+/* Connects, negotiates, shares memory, starts all queues and fills the receive queues. */
 int frontend_start(struct frontend *f, const char *path);
 
 /* frontend_init() and frontend_start(). */
@@ -121,10 +127,31 @@ int frontend_open(struct frontend *f, const char *path, const struct frontend_op
 /* The steps of frontend_start(), in its order. */
 int frontend_connect(struct frontend *f, const char *path);
 int frontend_negotiate(struct frontend *f);
+int frontend_serve(struct frontend *f); /* what comes after frontend_connect() */
 int frontend_set_mem_table(struct frontend *f);
 int frontend_start_queue(struct frontend *f, unsigned queue, uint16_t base);
 int frontend_enable_queue(struct frontend *f, unsigned queue, bool enable);
 void frontend_fill(struct frontend *f);
+
+/* The other way round: listens at `path`, and takes a connection in place of the present one. */
+int frontend_listen(struct frontend *f, const char *path);
+int frontend_accept(struct frontend *f);
+
+static inline unsigned frontend_n_queues(const struct frontend *f)
+{
+	return 2 * (f->options.n_pairs ? f->options.n_pairs : 1);
+}
+
+/* The queues of the pair in use. */
+static inline struct front_queue *frontend_rx(struct frontend *f)
+{
+	return &f->queue[2 * f->pair + FRONT_RX];
+}
+
+static inline struct front_queue *frontend_tx(struct frontend *f)
+{
+	return &f->queue[2 * f->pair + FRONT_TX];
+}
 
 /* SET_VRING_KICK, _CALL or _ERR with a new eventfd in place of *fd. */
 int frontend_set_vring_fd(struct frontend *f, uint32_t request, unsigned queue, int *fd);
@@ -135,7 +162,7 @@ int frontend_stop_queue(struct frontend *f, unsigned queue, uint16_t *base);
 /* Drops the connection only; guest memory and queues stay as they are. */
 void frontend_disconnect(struct frontend *f);
 
-/* Empties both queues for a new connection to the same guest memory (a guest's reset). */
+/* Empties all queues for a new connection to the same guest memory (a guest's reset). */
 void frontend_reset_queues(struct frontend *f);
 
 /* 0 once the backend has hung up, -ETIMEDOUT if it has not. */
@@ -180,8 +207,13 @@ uint64_t frontend_alloc(struct frontend *f, unsigned region, uint64_t len, uint6
 /* Where this process sees a guest address; NULL outside guest memory. */
 void *frontend_at(struct frontend *f, uint64_t gpa);
 
-/* Adds a region of guest memory behind the others; say so with frontend_set_mem_table(). */
+/* Adds a region of guest memory behind the others; say so with frontend_set_mem_table() or
+ * frontend_plug(). */
 int frontend_add_region(struct frontend *f, uint64_t size);
+
+/* ADD_MEM_REG or REM_MEM_REG of a region. */
+int frontend_plug(struct frontend *f, unsigned region);
+int frontend_unplug(struct frontend *f, unsigned region);
 
 /* Takes back the last region; it must hold nothing. */
 void frontend_drop_region(struct frontend *f);

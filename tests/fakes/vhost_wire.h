@@ -31,6 +31,7 @@ enum vu_request {
 	VU_SET_VRING_ENABLE = 18,
 	VU_SEND_RARP = 19,
 	VU_NET_SET_MTU = 20,
+	VU_SET_BACKEND_REQ_FD = 21,
 	VU_GET_CONFIG = 24,
 	VU_SET_CONFIG = 25,
 	VU_GET_INFLIGHT_FD = 31,
@@ -67,6 +68,8 @@ enum vu_request {
 #define VF_HOST_TSO6         (1ull << 12)
 #define VF_HOST_ECN          (1ull << 13)
 #define VF_MRG_RXBUF         (1ull << 15)
+#define VF_CTRL_VQ           (1ull << 17)
+#define VF_MQ                (1ull << 22)
 #define VF_INDIRECT          (1ull << 28)
 #define VF_EVENT_IDX         (1ull << 29)
 #define VF_PROTOCOL_FEATURES (1ull << 30)

@@ -53,6 +53,15 @@ void guests_start_with(struct guests *g, unsigned n, const char *const *extra, c
 	testbed_start(&g->t, guests_ports(n, extra), settings);
 }
 
+void guests_start_alike(struct guests *g, unsigned n, const char *extra, const char *settings)
+{
+	const char *each[GUESTS_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		each[i] = extra;
+	guests_start_with(g, n, each, settings);
+}
+
 void guests_start(struct guests *g, unsigned n, const char *settings)
 {
 	guests_start_with(g, n, NULL, settings);
@@ -77,6 +86,23 @@ const char *guests_socket(const struct guests *g, unsigned i)
 	char name[] = { port_name(i), '.', 's', 'o', 'c', 'k', 0 };
 
 	return testbed_path(&g->t, name);
+}
+
+json_t *guests_show(struct guests *g, unsigned i)
+{
+	const char name[] = { port_name(i), 0 };
+	json_t *all = testbed_call(&g->t, "port.show"), *one, *found = NULL;
+	size_t at;
+
+	json_array_foreach (all, at, one) {
+		const char *ifname = json_string_value(json_object_get(one, "ifname"));
+
+		if (ifname && strcmp(ifname, name) == 0)
+			found = json_incref(one);
+	}
+	json_decref(all);
+	assert_non_null(found);
+	return found;
 }
 
 bool guests_socket_there(const struct guests *g, unsigned i)

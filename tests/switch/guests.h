@@ -32,6 +32,8 @@ void guests_start_with(
 const char *guests_port(unsigned i, const char *extra);
 /* The configuration of ports 0 to n - 1 as a JSON array, in a static buffer. */
 const char *guests_ports(unsigned n, const char *const *extra);
+/* The same with the same more members of each port (such as "\"queues\": 4"). */
+void guests_start_alike(struct guests *g, unsigned n, const char *extra, const char *settings);
 void guests_stop(struct guests *g);
 /* For a test's teardown: also after a failure. */
 void guests_abandon(struct guests *g);
@@ -45,6 +47,9 @@ const char *guests_socket(const struct guests *g, unsigned i);
 bool guests_socket_there(const struct guests *g, unsigned i);
 /* How often somebody has connected to the port; if ever, guest i must still be connected. */
 void guests_expect_connections(struct guests *g, unsigned i, int n);
+
+/* The object of `port.show` for guest i's port, owned by the caller. */
+json_t *guests_show(struct guests *g, unsigned i);
 
 /* These fail the test with the front-end's own words. */
 void guest_send(struct frontend *f, const struct packet *p);

@@ -7,13 +7,17 @@
  */
 
 #include <errno.h>
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -260,6 +264,41 @@ static void test_blocking_call_descriptor(void **state)
 	guests_stop(&guests);
 }
 
+/*
+ * The same, and then the ring is set up anew, which has it signalled: not by the control thread,
+ * which would hang where nobody interrupts it.
+ */
+static void test_blocking_call_descriptor_of_a_new_ring(void **state)
+{
+	struct frontend *f = &guests.f[ATTACKER];
+	const uint64_t full = UINT64_MAX - 1, index = FRONT_TX;
+	int call = eventfd(0, EFD_CLOEXEC), kick = eventfd(0, EFD_CLOEXEC);
+
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t count = 0;
+
+		guests_connect(&guests, ATTACKER, &guest_full);
+		guest_check(f, frontend_set(f, VU_SET_VRING_CALL, &index, 8, &call, 1));
+		assert_int_equal(fcntl(call, F_SETFL, O_NONBLOCK), 0);
+		(void)!read(call, &count, sizeof(count));
+		assert_int_equal(write(call, &full, sizeof(full)), sizeof(full));
+		assert_int_equal(fcntl(call, F_SETFL, 0), 0);
+		if (i == 0) { /* a new descriptor, the same file, for a running ring */
+			guest_check(f, frontend_message(f, VU_SET_VRING_CALL, &index, 8, &call, 1));
+			usleep(20000);
+			assert_int_equal(fcntl(call, F_SETFL, 0), 0);
+		}
+		(void)frontend_message(f, VU_SET_VRING_BASE, &(uint64_t) { FRONT_TX }, 8, NULL, 0);
+		(void)frontend_message(f, VU_SET_VRING_KICK, &index, 8, &kick, 1);
+		attack_expect_hangup(&guests, "blocking call descriptor of a new ring");
+		json_decref(testbed_call(&guests.t, "port.list"));
+		attack_others_go_on(&guests, "blocking call descriptor of a new ring", i);
+	}
+	close(call);
+	close(kick);
+	guests_stop(&guests);
+}
+
 /* A peer that asks and never listens must not block the switch. */
 static void test_unread_replies(void **state)
 {
@@ -279,6 +318,118 @@ static void test_unread_replies(void **state)
 	guests_stop(&guests);
 }
 
+/* ---- descriptors ---- */
+
+#define LINGER_S 30
+
+/* A TCP socket whose close(2) waits for LINGER_S, or until *other is closed. */
+static int lingering_socket(int *other)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct linger linger = { .l_onoff = 1, .l_linger = LINGER_S };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(addr);
+	static char data[65536];
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, len), 0);
+	*other = accept(listener, NULL, NULL);
+	assert_true(*other >= 0);
+	close(listener);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+/* Where a descriptor that does not close can be put so that the switch has to close it. */
+static const struct message_attack lingering_attacks[] = {
+	{ "with a message that takes none", { VU_SET_OWNER, V, 0 }, { 0 }, 1 },
+	{ "with an unknown request", { 10000, V, 0 }, { 0 }, 8 },
+	{ "more than a message may have", { VU_SET_OWNER, V, 0 }, { 0 }, 20 },
+	{ "as kick", { VU_SET_VRING_KICK, V, 8 }, { 0 }, 1 },
+	{ "as call", { VU_SET_VRING_CALL, V, 8 }, { 0 }, 1 },
+	{ "as error descriptor", { VU_SET_VRING_ERR, V, 8 }, { 0 }, 1 },
+	{ "as memory", { VU_SET_MEM_TABLE, V, 40 }, { 1, 0, 4096, 0, 0 }, 1 },
+	{ "as back-end channel", { VU_SET_BACKEND_REQ_FD, V, 0 }, { 0 }, 1 },
+};
+
+/* The switch's copies are the last (it is held until they are), and closing them takes LINGER_S.
+ * Nobody waits for that. */
+static void test_descriptors_that_do_not_close(void **state)
+{
+	static const struct vu_header again = { VU_GET_FEATURES, V, 0 };
+	struct frontend *f = &guests.f[ATTACKER];
+	int64_t begin = frontend_now_ms();
+	int other[N_ELEMENTS(lingering_attacks)];
+
+	for (unsigned i = 0; i < N_ELEMENTS(lingering_attacks); i++) {
+		int fd = lingering_socket(&other[i]);
+
+		guests_connect(&guests, ATTACKER, &guest_full);
+		assert_int_equal(kill(guests.t.pid, SIGSTOP), 0);
+		run_message(f, &lingering_attacks[i], fd);
+		/* one more that is never read, in the connection itself */
+		(void)frontend_send_bytes(f, &again, sizeof(again), &fd, 1);
+		frontend_disconnect(f);
+		close(fd);
+		assert_int_equal(kill(guests.t.pid, SIGCONT), 0);
+		json_decref(testbed_call(&guests.t, "port.list"));
+		attack_others_go_on(&guests, lingering_attacks[i].name, i);
+	}
+	if (frontend_now_ms() - begin > LINGER_S * 1000 / 2)
+		fail_msg("took %ld ms", (long)(frontend_now_ms() - begin));
+	for (unsigned i = 0; i < N_ELEMENTS(lingering_attacks); i++)
+		close(other[i]);
+	guests_connect(&guests, ATTACKER, &guest_full);
+	guests_cross(&guests, ATTACKER, WITNESS, 1000, 3);
+	guests_stop(&guests);
+}
+
+static void expect_fds(int want)
+{
+	int64_t deadline = frontend_now_ms() + RECV_MS;
+
+	while (testbed_count_fds(&guests.t) != want && frontend_now_ms() < deadline)
+		usleep(2000);
+	assert_int_equal(testbed_count_fds(&guests.t), want);
+}
+
+/*
+ * Thousands of descriptors, each with a message that takes it. Only the last ones are kept; a flood
+ * that comes faster than they can be closed costs the connection, and never more than a few dozen.
+ */
+static void test_flood_of_descriptors(void **state)
+{
+	struct frontend *f = &guests.f[ATTACKER];
+	uint64_t index = FRONT_TX;
+	int pair[2], fds, r = 0;
+
+	guests_disconnect(&guests, ATTACKER);
+	usleep(50000);
+	fds = testbed_count_fds(&guests.t);
+	guests_connect(&guests, ATTACKER, &guest_full);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	for (unsigned i = 0; i < 3000 && r == 0; i++) {
+		r = frontend_set(f, VU_SET_VRING_CALL, &index, 8, &pair[i & 1], 1);
+		if (r == 0)
+			r = frontend_set(f, VU_SET_BACKEND_REQ_FD, NULL, 0, pair, 1);
+		assert_true(testbed_count_fds(&guests.t) < fds + 200);
+	}
+	assert_true(r == 0 || r == -ECONNRESET);
+	close(pair[0]);
+	close(pair[1]);
+	guests_disconnect(&guests, ATTACKER);
+	expect_fds(fds);
+	guests_connect(&guests, ATTACKER, &guest_full);
+	attack_others_go_on(&guests, "flood of descriptors", 1);
+	guests_stop(&guests);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,7 +438,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_message_attacks, start, stop),
 		cmocka_unit_test_setup_teardown(test_memory_attacks, start, stop),
 		cmocka_unit_test_setup_teardown(test_blocking_call_descriptor, start, stop),
+		cmocka_unit_test_setup_teardown(
+			test_blocking_call_descriptor_of_a_new_ring, start, stop),
 		cmocka_unit_test_setup_teardown(test_unread_replies, start, stop),
+		cmocka_unit_test_setup_teardown(test_descriptors_that_do_not_close, start, stop),
+		cmocka_unit_test_setup_teardown(test_flood_of_descriptors, start, stop),
 	};
 
 	testbed_netns();

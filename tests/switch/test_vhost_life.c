@@ -300,21 +300,13 @@ static void test_mem_table_under_traffic(void **state)
 	guests_stop(&guests);
 }
 
-static void region_message(struct frontend *f, uint32_t request)
-{
-	const struct front_region *r = &f->region[f->n_regions - 1];
-	struct vu_single_region m = { 0, { r->gpa, r->size, (uintptr_t)r->at, r->file_offset } };
-
-	guest_check(f, frontend_set(f, request, &m, sizeof(m), &r->fd, request == VU_ADD_MEM_REG));
-}
-
 static void hotplug(struct frontend *f, unsigned round)
 {
 	if (round % 2 == 0) {
 		guest_check(f, frontend_add_region(f, 16 << 20));
-		region_message(f, VU_ADD_MEM_REG);
+		guest_check(f, frontend_plug(f, f->n_regions - 1));
 	} else {
-		region_message(f, VU_REM_MEM_REG);
+		guest_check(f, frontend_unplug(f, f->n_regions - 1));
 		frontend_drop_region(f);
 	}
 }

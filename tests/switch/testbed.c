@@ -169,19 +169,11 @@ void testbed_notify_close(const struct testbed *t, int fd)
 	unlink(testbed_path(t, "notify"));
 }
 
-void testbed_start(struct testbed *t, const char *ports, const char *settings)
+void testbed_restart(struct testbed *t)
 {
-	int notify;
-	int64_t begin;
+	int notify = testbed_notify_open(t);
+	int64_t begin = now_ms();
 
-	if (!getenv("SLUICED"))
-		fail_msg("SLUICED does not name the binary to test");
-	*t = (struct testbed) { .control = -1 };
-	strcpy(t->dir, "/tmp/sluice-test-XXXXXX");
-	assert_non_null(mkdtemp(t->dir));
-	testbed_write_config(t, ports, settings);
-	notify = testbed_notify_open(t);
-	begin = now_ms();
 	t->pid = fork();
 	assert_int_not_equal(t->pid, -1);
 	if (t->pid == 0)
@@ -193,6 +185,17 @@ void testbed_start(struct testbed *t, const char *ports, const char *settings)
 	t->ready_ms = (int)(now_ms() - begin);
 	testbed_notify_close(t, notify);
 	t->control = testbed_connect(t);
+}
+
+void testbed_start(struct testbed *t, const char *ports, const char *settings)
+{
+	if (!getenv("SLUICED"))
+		fail_msg("SLUICED does not name the binary to test");
+	*t = (struct testbed) { .control = -1 };
+	strcpy(t->dir, "/tmp/sluice-test-XXXXXX");
+	assert_non_null(mkdtemp(t->dir));
+	testbed_write_config(t, ports, settings);
+	testbed_restart(t);
 }
 
 /* ---- stop ---- */
@@ -222,6 +225,15 @@ static int end_process(struct testbed *t, int sig)
 	}
 	t->pid = 0;
 	return status;
+}
+
+void testbed_kill(struct testbed *t)
+{
+	kill(t->pid, SIGKILL);
+	waitpid(t->pid, NULL, 0);
+	t->pid = 0;
+	close(t->control);
+	t->control = -1;
 }
 
 static void remove_dir(struct testbed *t)

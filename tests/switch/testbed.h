@@ -36,6 +36,10 @@ void testbed_start(struct testbed *t, const char *ports, const char *settings);
 /* SIGTERM; fails the test unless sluiced ends with 0 and has removed its sockets. */
 void testbed_stop(struct testbed *t);
 
+/* SIGKILL: nothing is cleaned up. testbed_restart() starts it again, with the same files. */
+void testbed_kill(struct testbed *t);
+void testbed_restart(struct testbed *t);
+
 /* As testbed_stop(), but for teardown after a failure: prints the log if the test failed. */
 void testbed_abandon(struct testbed *t);
 
