@@ -50,8 +50,8 @@ def die_with_parent():
 def vhost_user(socket, chardev="", **options):
     """A network device on the vhost-user backend that listens on `socket`; eth0, eth1, ...
 
-    QEMU alone takes options: of its virtio-net-pci device, such as mac= or mrg_rxbuf=, and of the
-    socket, such as chardev="reconnect=1".
+    QEMU alone takes options: of its virtio-net-pci device, such as mac= or mrg_rxbuf=; queues=, the
+    number of its queue pairs; and of the socket, such as chardev="reconnect=1".
     """
     return {"kind": "vhost-user", "socket": str(socket), "chardev": chardev, "options": options}
 
@@ -66,16 +66,17 @@ class Guest:
 
     boot_timeout = 30
 
-    def __init__(self, workdir, nics=(), name="guest", memory=256, cpu=None, netns=None,
+    def __init__(self, workdir, nics=(), name="guest", memory=256, cpu=None, netns=None, smp=1,
                  arguments=()):
         """Boots and returns when the guest takes commands.
 
-        `memory` in MB; `cpu` pins the guest to one; `netns` is where taps are looked for;
-        `arguments` are more words for the command that boots it.
+        `memory` in MB; `cpu` pins the guest to one; `netns` is where taps are looked for; `smp` is
+        the number of its CPUs (QEMU); `arguments` are more words for the command that boots it.
         """
         self.workdir = str(workdir)
         self.name = name
         self.memory = memory
+        self.smp = smp
         self.nics = list(nics)
         self.log = os.path.join(self.workdir, name + ".log")
         self._buffer = b""
@@ -254,7 +255,8 @@ class Qemu(Guest):
 
     def _command(self):
         command = ["qemu-system-x86_64", "-machine", "q35,memory-backend=ram", "-accel", "tcg",
-                   "-cpu", "max", "-m", str(self.memory), "-nodefaults", "-no-user-config",
+                   "-cpu", "max", "-m", str(self.memory), "-smp", str(self.smp),
+                   "-nodefaults", "-no-user-config",
                    "-display", "none", "-no-reboot",
                    "-object", f"memory-backend-memfd,id=ram,size={self.memory}M,share=on",
                    "-chardev", "stdio,id=commands,signal=off", "-serial", "chardev:commands",
@@ -264,14 +266,18 @@ class Qemu(Guest):
                    "-append", "rdinit=/init console=ttyS1 guest.console=ttyS0",
                    "-qmp", f"unix:{self._qmp_path()},server=on,wait=off"]
         for i, nic in enumerate(self.nics):
-            options = "".join(f",{key}={value}" for key, value in nic["options"].items())
+            options = dict(nic["options"])
+            queues = options.pop("queues", 1)
+            if queues > 1:
+                options["mq"] = "on"
             # vectors=0: QEMU 7.2 crashes when MSI-X is set up without KVM on a vhost-user device.
             chardev = f"socket,id=port{i},path={nic['socket']}"
             if nic["chardev"]:
                 chardev += "," + nic["chardev"]
             command += ["-chardev", chardev,
-                        "-netdev", f"vhost-user,id=net{i},chardev=port{i}",
-                        "-device", f"virtio-net-pci,netdev=net{i},vectors=0" + options]
+                        "-netdev", f"vhost-user,id=net{i},chardev=port{i},queues={queues}",
+                        "-device", f"virtio-net-pci,netdev=net{i},vectors=0" +
+                        "".join(f",{key}={value}" for key, value in options.items())]
         return command
 
     def _qmp_path(self):
