@@ -210,6 +210,11 @@ class Sluiced:
     def n_fds(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def memory_kib(self):
+        """What it has allocated; mapped guests do not count."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
+
     def ctl_argv(self, *words):
         return [self.ctl_program, "-s", self.control, *words]
 

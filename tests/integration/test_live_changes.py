@@ -29,15 +29,16 @@ def ports_come_and_go(lab):
     lab.pod.run("ip link add spare type veth peer name spare1; ip link set spare up")
     kinds = [{"kind": "vhost-user", "socket": lab.path("spare.sock")},
              {"kind": "packet", "interface": "spare"}]
-    sw.call("port.add", name="first", **kinds[0])
-    sw.call("port.del", name="first")
     streams = both_ways(lab, vm)
-    before = sw.n_fds()
     for i in range(1000):
         sw.call("port.add", name=f"spare{i}", **kinds[i % 2])
         sw.call("port.del", name=f"spare{i}")
+        if i == 200:
+            n_fds, memory = sw.n_fds(), sw.memory_kib()
     finish(streams)
-    assert sw.n_fds() == before, f"{before} descriptors before, {sw.n_fds()} after"
+    assert sw.n_fds() == n_fds, f"{n_fds} descriptors before, {sw.n_fds()} after"
+    # The buffers that the uplink's frames may come to touch are 2 MiB.
+    assert sw.memory_kib() < memory + 3072, f"{memory} KiB before, {sw.memory_kib()} after"
     assert [port["ifname"] for port in sw.ctl("port", "list")] == ["uplink", "vm0"]
     assert_no_drops(sw)
 
@@ -56,20 +57,29 @@ def reload_under_load(lab):
     sw = lab.start(config)
     vm = lab.boot()
     streams = both_ways(lab, vm)
+    sw.call("version")  # the connection is there before we count
     before = sw.n_fds()
-    sw.call("version")
     for version in [other, config] * 50:
         sw.write_config(version)
         assert sw.call("config.reload")[0]["changes"], "a reload that changed nothing"
     finish(streams)
-    assert sw.n_fds() <= before + 1, f"{before} descriptors before, {sw.n_fds()} after"
+    assert sw.n_fds() == before, f"{before} descriptors before, {sw.n_fds()} after"
     assert sw.show("vm0")["peer"]["connected"]
     assert_no_drops(sw)
 
 
+def overflows(sw):
+    """What the streams' bursts cost: frames for which a ring or a socket had no room."""
+    n = sw.stats("uplink")["kernel_drops"]
+    for name in ("uplink", "vm0"):
+        reasons = sw.stats(name)["drop_reasons"]
+        n += sum(reasons[r]["count"] for r in ("ring_full", "socket_full") if r in reasons)
+    return n
+
+
 @test(limit=90)
 def queues_move_between_workers(lab):
-    """Two workers hand a guest's queue and the uplink's to and fro: no loss, no overtaking."""
+    """Two workers hand queues to and fro: no frame is lost by that, or overtaken, or there twice."""
     sw = lab.switch(worker_cpus="auto,auto")
     vm = lab.boot()
     streams = both_ways(lab, vm)
@@ -88,7 +98,6 @@ def queues_move_between_workers(lab):
         sent, got = last_json(sender.finish()), last_json(receiver.wait())
         assert sent["sent"] > 2000, sent
         assert got["reordered"] == 0, f"frames were overtaken: {got}"
-        lost_here = {name: sw.drops().get(name) for name in ("uplink", "vm0")}
-        assert got["lost"] == 0, f"{got} of {sent}; the switch dropped: {lost_here}"
+        assert 0 <= got["lost"] <= overflows(sw), f"{got} of {sent}; dropped: {sw.drops()}"
     workers = sw.ctl("worker", "show")
     assert all(worker["frames"] > 1000 for worker in workers), workers

@@ -5,7 +5,7 @@ import time
 
 from lab import PEER4, Stream, guest4, guest_mac, ping, wait_until
 from suite import test
-from test_traffic import MIB, bytes_through, moved
+from test_traffic import MIB, both_moved
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 POD_MAC = "02:00:00:00:aa:01"
@@ -42,19 +42,25 @@ def hairpin_bridge(lab, later):
     guest = {"mac": guest_mac(0), "port": "vm0"}
     sw = lab.start(lab.config(**({} if later else {"fdb_static": [guest]})))
     vm = lab.boot()
+
+    def reaches_peer():
+        return vm.try_run(f"ping -c 1 -W 1 {PEER4}")[0] == 0
+
     if later:
-        if vm.try_run(f"ping -c 1 -W 2 {PEER4}")[0] != 0:
+        if not reaches_peer():
             assert sw.stats("uplink")["drop_reasons"]["hairpin"]["count"] > 0
             assert sw.stats("uplink")["addresses"]["moved"] > 0
         sw.call("fdb.add", **guest)
+        # The guest's kernel may have given up, and asks again only when it has something to send.
+        wait_until(reaches_peer, "the guest to reach the peer")
     moves = sw.stats("uplink")["addresses"]["moved"]
     ping(vm, PEER4)
     noise = vm.spawn(f"raw_frames send eth0 own {BROADCAST} count 100000 gap 100000")
-    for source, sink, address in ((vm, lab.peer, PEER4), (lab.peer, vm, guest4())):
-        stream = Stream(source, sink, address)
-        time.sleep(2)  # some 20 broadcasts
+    streams = [Stream(vm, lab.peer, PEER4), Stream(lab.peer, vm, guest4(), port=5002)]
+    time.sleep(2)  # some 20 broadcasts
+    for stream in streams:
         got = stream.finish()
-        assert got["bytes"] > 64 * MIB and got["longest_gap_ms"] < 1000, got
+        assert got["bytes"] > 16 * MIB and got["longest_gap_ms"] < 1000, got
     noise.finish()
     addresses = sw.stats("uplink")["addresses"]
     assert addresses["moved"] == moves, addresses
@@ -77,13 +83,13 @@ def interface_is_made_anew(lab):
     vm = lab.boot()
     streams = [Stream(vm, lab.peer, PEER4), Stream(lab.peer, vm, guest4(), port=5002)]
     for _ in range(3):
-        moved(lab, bytes_through(lab))
+        both_moved(lab)
         lab.pod.run("ip link del eth0")
         shown = wait_uplink(sw, "down")
         assert shown["reason"] and shown["interface"] == "eth0", shown
         plug_in(lab)
         wait_uplink(sw, "up")
-    moved(lab, bytes_through(lab))
+    both_moved(lab)
     gaps = [stream.finish()["longest_gap_ms"] for stream in streams]
     print(f"    longest gap {max(gaps)} ms", flush=True)
     assert max(gaps) < 10000, gaps

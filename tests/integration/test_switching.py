@@ -48,15 +48,15 @@ def many_guests(lab):
         assert expected.items() <= got.items(), f"guest {i}: {got}"
 
     bystanders = [watch(guests[2]), watch(guests[3])]
-    tcp(guests[0], guests[1], guest4(1), 64 * MIB)
-    tcp(guests[1], lab.peer, PEER4, 64 * MIB)
+    tcp(guests[0], guests[1], guest4(1), 32 * MIB)
+    tcp(guests[1], lab.peer, PEER4, 32 * MIB)
     for got in map(seen, bystanders):
         assert got["foreign"] == 0, f"a third party got frames of a stream: {got}"
 
-    streams = [Stream(guests[0], guests[1], guest4(1), 96 * MIB),
-               Stream(guests[2], guests[3], guest4(3), 96 * MIB)]
+    streams = [Stream(guests[0], guests[1], guest4(1), 64 * MIB),
+               Stream(guests[2], guests[3], guest4(3), 64 * MIB)]
     for stream in streams:
-        assert stream.wait()["bytes"] == 96 * MIB
+        assert stream.wait()["bytes"] == 64 * MIB
     assert_no_drops(sw)
 
 
@@ -142,24 +142,24 @@ def slow_guest(lab):
     sw = lab.switch(n_guests=2)
     vm, slow = lab.boot(0), lab.boot(1, memory=96)
     ping(lab.peer, guest4(1))
-    before = tcp(vm, lab.peer, PEER4, 128 * MIB)
-    slow.pause()
-    unicast = lab.peer.spawn(
-        f"raw_frames send eth0 own {guest_mac(1)} count 100000000 gap 100")
+    unicast = lab.peer.spawn(f"raw_frames send eth0 own {guest_mac(1)} count 100000000 gap 300")
     broadcast = vm.spawn(f"raw_frames send eth0 own {BROADCAST} count 100000000 gap 1000")
 
     def ring_full():
         return sw.stats("vm1")["drop_reasons"].get("ring_full", {"count": 0})["count"]
 
-    wait_until(lambda: ring_full() > 100, "the slow guest's ring to be full")
-    # This machine has other things to do as well: the better of two.
-    speed = max(tcp(vm, lab.peer, PEER4, 128 * MIB, port=5001 + i) for i in range(2))
-    tcp(lab.peer, vm, guest4(0), 128 * MIB)
-    dropped = ring_full()
+    # In turns, and the best of each: this machine has other things to do as well.
+    before, beside = [], []
+    for _ in range(3):
+        before.append(tcp(vm, lab.peer, PEER4, 48 * MIB))
+        slow.pause()
+        dropped = ring_full()
+        wait_until(lambda dropped=dropped: ring_full() > dropped + 100, "the ring to be full")
+        beside.append(tcp(vm, lab.peer, PEER4, 48 * MIB))
+        tcp(lab.peer, vm, guest4(0), 32 * MIB)
+        assert ring_full() > dropped + 200, "the slow guest took its frames"
+        slow.resume()
+    assert max(beside) > max(before) / 2, f"Gb/s before: {before}, beside a slow guest: {beside}"
     assert last_json(unicast.finish())["sent"] > 0 and last_json(broadcast.finish())["sent"] > 0
-    assert speed > before / 2, f"{before:.2f} Gb/s before, {speed:.2f} beside a slow guest"
-    assert dropped > 1000, dropped
-    slow.resume()
-    wait_until(lambda: slow.try_run("true")[0] == 0, "the guest to go on")
     ping(lab.peer, guest4(1))
     assert_no_drops(sw)

@@ -208,6 +208,17 @@ def moved(lab, before, n_bytes=8 * MIB):
     wait_until(lambda: bytes_through(lab) > before + n_bytes, "the stream to go on")
 
 
+def both_moved(lab, n_bytes=8 * MIB):
+    """Waits until streams both ways of guest 0 have moved on: neither waits for the other."""
+    def carried():
+        stats = lab.sluiced.stats("vm0")["stats64"]
+        return stats["rx"]["bytes"], stats["tx"]["bytes"]
+
+    before = carried()
+    wait_until(lambda: min(now - then for now, then in zip(carried(), before)) > n_bytes,
+               "the streams to go on both ways", timeout=20)
+
+
 @test(limit=120)
 def two_guests(lab):
     """Guest to guest, and both to the peer, on one switch."""

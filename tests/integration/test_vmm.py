@@ -4,7 +4,7 @@
 from guest import Qemu
 from lab import PEER4, Stream, guest4, guest_mac, ping, wait_until
 from suite import test
-from test_traffic import MIB, bytes_through, moved
+from test_traffic import MIB, both_moved
 
 MAC = {"mac": guest_mac(0)}
 
@@ -14,10 +14,10 @@ def restart_under_traffic(lab, config):
     vm = lab.guests[0]
     streams = [Stream(vm, lab.peer, PEER4), Stream(lab.peer, vm, guest4(), port=5002)]
     for _ in range(3):
-        moved(lab, bytes_through(lab), 4 * MIB)
+        both_moved(lab, 4 * MIB)
         lab.sluiced.kill()
         lab.start(config).wait_connected("vm0")
-    moved(lab, bytes_through(lab), 4 * MIB)
+    both_moved(lab, 4 * MIB)
     out, back = (stream.finish()["longest_gap_ms"] for stream in streams)
     print(f"    outage: {out} ms from the guest, {back} ms to it", flush=True)
     assert max(out, back) < 10000
@@ -59,7 +59,7 @@ def memory_is_added(lab):
         return sw.show("vm0")["peer"]["memory_regions"]
 
     for i in range(2):
-        moved(lab, bytes_through(lab), 4 * MIB)
+        both_moved(lab, 4 * MIB)
         n, total = regions(), memory_blocks(vm)
         vm.qmp("object-add", **{"qom-type": "memory-backend-memfd", "id": f"more{i}",
                                 "size": 256 * MIB, "share": True})
@@ -69,7 +69,7 @@ def memory_is_added(lab):
     vm.run("for block in /sys/devices/system/memory/memory*; do\n"
            "  [ $(cat $block/state) = online ] || echo online >$block/state || exit 1\ndone")
     before = taken_from_new_memory(vm)
-    moved(lab, bytes_through(lab), 64 * MIB)
+    both_moved(lab, 16 * MIB)
     pages = taken_from_new_memory(vm) - before
     assert pages > 1000, f"only {pages} pages of the new memory were used"
     for stream in streams:
