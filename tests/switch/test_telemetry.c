@@ -71,7 +71,8 @@ static json_t *ask(const char *command)
 	snprintf(key, sizeof(key), "%.*s", (int)strcspn(command, ","), command);
 	assert_int_equal(send(sock, command, strlen(command), MSG_NOSIGNAL), strlen(command));
 	answer = receive();
-	if (!answer || !(value = json_object_get(answer, key)))
+	value = json_object_get(answer, key);
+	if (!value)
 		fail_msg("%s: no answer", command);
 	json_incref(value);
 	json_decref(answer);
