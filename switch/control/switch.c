@@ -17,7 +17,8 @@
 #include "switch/datapath/fdb.h"
 #include "switch/port/guest_memory.h"
 
-#define TICK_S 1
+#define TICK_S      1
+#define WATCHDOG_MS 100
 
 /* --- what ports ask of us -------------------------------------------------------------------- */
 
@@ -108,9 +109,16 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct sluice_switch *sw = arg;
 
-	workers_quiesce(&sw->workers);
 	(void)fdb_expire(sw->fdb, switch_now_s(sw), sw->config.fdb_ageing_s);
 	telemetry_update(sw);
+}
+
+/* A worker that hangs serves no port at all: see workers_quiesce(). */
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	struct sluice_switch *sw = arg;
+
+	workers_quiesce(&sw->workers);
 }
 
 /* --- start and stop -------------------------------------------------------------------------- */
@@ -140,6 +148,7 @@ static struct event *add_event(struct sluice_switch *sw, int fd, short what,
 static int start_host(struct sluice_switch *sw, struct err *err)
 {
 	const struct timeval tick = { .tv_sec = TICK_S };
+	const struct timeval watchdog = { .tv_usec = WATCHDOG_MS * 1000 };
 
 	sw->host.attention_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (sw->host.attention_fd < 0)
@@ -148,7 +157,8 @@ static int start_host(struct sluice_switch *sw, struct err *err)
 		return err_errno(err, errno, "cannot guard against vanishing guest memory");
 	sw->attention_event = add_event(sw, sw->host.attention_fd, EV_READ, on_attention, NULL);
 	sw->tick_event = add_event(sw, -1, 0, on_tick, &tick);
-	if (!sw->attention_event || !sw->tick_event)
+	sw->watchdog_event = add_event(sw, -1, 0, on_watchdog, &watchdog);
+	if (!sw->attention_event || !sw->tick_event || !sw->watchdog_event)
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -203,6 +213,8 @@ void switch_stop(struct sluice_switch *sw)
 		event_free(steal_ptr(&sw->attention_event));
 	if (sw->tick_event)
 		event_free(steal_ptr(&sw->tick_event));
+	if (sw->watchdog_event)
+		event_free(steal_ptr(&sw->watchdog_event));
 	if (sw->host.attention_fd >= 0)
 		close(steal_fd(&sw->host.attention_fd));
 	switch_unpublish(sw);

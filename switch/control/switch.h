@@ -32,6 +32,7 @@ struct sluice_switch {
 	struct link_watch links;
 	struct event *attention_event;
 	struct event *tick_event;
+	struct event *watchdog_event;
 	struct rte_rcu_qsbr *qsbr;
 	struct fdb *fdb;
 	struct topology *topology; /* published: never NULL after start */

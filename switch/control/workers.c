@@ -109,7 +109,7 @@ void workers_set_spin(struct workers *ws, uint32_t spin_us)
 /*
  * Workers make no system call that waits, with one exception: a hostile VMM shares the call eventfd
  * with us, can make it blocking again and fill it. A worker that hangs in that write is
- * interrupted; virtqueue_signal() takes EINTR for the proof. The switch's tick looks after a worker
+ * interrupted; virtqueue_signal() takes EINTR for the proof. The switch's watchdog looks after one
  * that hangs while nobody asks for a grace period.
  */
 void workers_quiesce(struct workers *ws)
