@@ -28,6 +28,12 @@ from json_socket import JsonSocket
 
 PEER4, PEER6 = "10.0.0.1", "fd00::1"
 
+# For a switch that was built with sanitizers. SIGBUS is its own to handle: guest memory that is gone.
+SANITIZER_ENV = {"ASAN_OPTIONS": "handle_sigbus=0:quarantine_size_mb=16:malloc_context_size=8",
+                 "UBSAN_OPTIONS": "print_stacktrace=1"}
+SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:",
+                   "AddressSanitizer:DEADLYSIGNAL")
+
 
 class LabError(Exception):
     """Something that a test relies on did not happen."""
@@ -175,7 +181,8 @@ class Sluiced:
                 ["ip", "netns", "exec", netns, self.program, "--config",
                  self.config_path],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
-                env=dict(os.environ, NOTIFY_SOCKET=notify_path), preexec_fn=die_with_parent)
+                env=dict(os.environ, NOTIFY_SOCKET=notify_path, **SANITIZER_ENV),
+                preexec_fn=die_with_parent)
             self._await_ready(notify)
             self.ready_ms = (time.monotonic() - started) * 1000
 
@@ -267,6 +274,19 @@ class Sluiced:
     def tail(self, n_lines=60):
         with open(self.log, encoding="utf-8", errors="replace") as log:
             return "".join(log.readlines()[-n_lines:])
+
+    def sanitizer_report(self):
+        """What a sanitizer found wrong with it so far; empty if nothing, or if it has none."""
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            lines = log.readlines()
+        for i, line in enumerate(lines):
+            if any(word in line for word in SANITIZER_WORDS):
+                return "".join(lines[i:i + 40])
+        return ""
+
+    def is_sanitized(self):
+        with open(f"/proc/{self.process.pid}/maps", encoding="utf-8") as maps:
+            return "libasan" in maps.read()
 
 
 class Lab:
@@ -360,6 +380,12 @@ class Lab:
             if any(port["ifname"] == f"vm{index}" for port in switch.ctl("port", "show")):
                 switch.wait_connected(f"vm{index}")
 
+    def assert_sound(self):
+        """No sanitizer has found anything, in a build that has them."""
+        for switch in filter(None, (self.sluiced, self.far_sluiced)):
+            report = switch.sanitizer_report()
+            assert not report, "a sanitizer found this in sluiced:\n" + report
+
     def report(self):
         """What one wants to know about a test that failed."""
         parts = []
@@ -372,7 +398,8 @@ class Lab:
                 try:
                     done = subprocess.run(self.sluiced.ctl_argv(*words), capture_output=True,
                                           text=True, timeout=5)
-                    parts.append(f"--- sluicectl {' '.join(words)}\n{done.stdout}{done.stderr}")
+                    said = "".join((done.stdout + done.stderr).splitlines(True)[:60])
+                    parts.append(f"--- sluicectl {' '.join(words)}\n{said}")
                 except (OSError, subprocess.SubprocessError) as error:
                     parts.append(f"--- sluicectl {' '.join(words)}: {error}")
             code = self.sluiced.process.poll()

@@ -67,6 +67,7 @@ def run_one(test, build, soak):
     try:
         signal.alarm(test.limit * (10 if soak else 1))
         test.run(lab)
+        lab.assert_sound()
         return None
     except Exception:  # whatever a test raises is its failure
         signal.alarm(0)
