@@ -71,6 +71,7 @@ int frontend_send_bytes(
 		return frontend_fail(f, -errno, "sendmsg: %s", strerror(errno));
 	if ((size_t)n < len)
 		return frontend_fail(f, -EAGAIN, "the backend reads nothing");
+	f->n_sent++;
 	return 0;
 }
 

@@ -106,6 +106,7 @@ struct frontend {
 	struct front_queue queue[2 * FRONT_PAIRS_MAX]; /* in the device's order */
 	unsigned pair;    /* the one that frames are sent on and received from */
 	uint8_t *scratch; /* FRONT_FRAME_MAX + a header */
+	uint64_t n_sent;  /* messages, or pieces of them, that went out */
 	char why[256];
 };
 
