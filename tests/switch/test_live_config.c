@@ -185,8 +185,8 @@ static const struct bad {
 		"port \"y\"", "/gone/y.sock" },
 	{ "{\"control-socket\": \"DIR/ctl.sock\", \"worker-cpus\": \"auto,auto\", \"ports\": ["
 	  "{\"name\": \"d\", \"kind\": \"vhost-user\", \"socket\": \"DIR/d.sock\"},"
-	  "{\"name\": \"y\", \"kind\": \"packet\", \"interface\": \"nowhere0\"}]}",
-		"port \"y\"", "nowhere0" },
+	  "{\"name\": \"y\", \"kind\": \"vhost-user\", \"socket\": \"/nowhere/y.sock\"}]}",
+		"port \"y\"", "/nowhere" },
 	{ "{\"control-socket\": \"DIR/ctl.sock\", \"worker-cpus\": \"1023\", \"ports\": []}",
 		"worker-cpus", "1023" },
 	{ "{\"control-socket\": \"DIR/ctl.sock\", \"fdb-size\": 100, \"ports\": []}", "fdb-size",

@@ -120,8 +120,8 @@ static const struct wrong {
 		"ctl.sock" },
 	{ "port.add", "{\"name\":\"x\",\"kind\":\"vhost-user\",\"socket\":\"DIR/log\"}",
 		"not a socket" },
-	{ "port.add", "{\"name\":\"x\",\"kind\":\"packet\",\"interface\":\"nowhere0\"}",
-		"nowhere0" },
+	{ "port.add", "{\"name\":\"x\",\"kind\":\"vhost-user\",\"socket\":\"/nowhere/x.sock\"}",
+		"/nowhere" },
 	{ "port.frobnicate", "{}", "no method" },
 	{ "port.show", "{\"name\":\"nobody\"}", "no port \"nobody\"" },
 };

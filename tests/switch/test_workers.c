@@ -215,7 +215,7 @@ static void test_refused_cpus(void **state)
 	start_with(NULL, "\"worker-cpus\":\"0\"");
 	before = testbed_call(&guests.t, "config.show");
 	testbed_write_config(&guests.t,
-		"[{\"name\":\"x\",\"kind\":\"packet\",\"interface\":\"nowhere0\"}]",
+		"[{\"name\":\"x\",\"kind\":\"vhost-user\",\"socket\":\"/nowhere/x.sock\"}]",
 		"\"worker-cpus\":\"auto,0,auto\"");
 	testbed_call_fails(&guests.t, "config.reload", NULL);
 	testbed_write_config(&guests.t, guests_ports(N, NULL), "\"worker-cpus\":\"auto,1023\"");

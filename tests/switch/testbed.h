@@ -82,7 +82,8 @@ json_t *testbed_port(struct testbed *t, const char *port);
 int testbed_follow(const struct testbed *t);
 /* The next event on it, owned by the caller; NULL if none comes. */
 json_t *testbed_event(int fd, int timeout_ms);
-/* Fails the test unless this is the next; a NULL port: about none; `detail` is a part of it. */
+/* Fails the test unless this is the next, those about guests aside; a NULL port: about none;
+ * `detail` is a part of it. */
 void testbed_expect_event(int fd, const char *event, const char *port, const char *detail);
 
 /* One number of `port.stats`, by dotted path ("stats64.rx.packets"); drops by bare name. */

@@ -182,9 +182,21 @@ json_t *testbed_event(int fd, int timeout_ms)
 	return params;
 }
 
-void testbed_expect_event(int fd, const char *event, const char *port, const char *detail)
+/* The next that is not about a guest: those come and go in their own time. */
+static json_t *next_order(int fd)
 {
 	json_t *e = testbed_event(fd, CALL_MS);
+
+	while (e && strncmp(json_string_value(json_object_get(e, "event")), "guest-", 6) == 0) {
+		json_decref(e);
+		e = testbed_event(fd, CALL_MS);
+	}
+	return e;
+}
+
+void testbed_expect_event(int fd, const char *event, const char *port, const char *detail)
+{
+	json_t *e = next_order(fd);
 	const char *got, *about, *text;
 
 	if (!e)
