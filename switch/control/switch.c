@@ -71,6 +71,13 @@ static int host_find_link(void *ctx, const char *name, int ifindex, struct link_
 	return link_watch_find(&sw->links, name, ifindex, out);
 }
 
+static void host_forget(void *ctx, const struct port *port)
+{
+	struct sluice_switch *sw = ctx;
+
+	(void)fdb_flush(sw->fdb, port->id);
+}
+
 /* Guests make these happen: not every one is logged. */
 static void host_event(void *ctx, const struct port *port, const char *event, const char *detail)
 {
@@ -178,6 +185,7 @@ int switch_start(struct sluice_switch *sw, struct sluiced_config *config, struct
 		.watch_links = host_watch_links,
 		.unwatch_links = host_unwatch_links,
 		.find_link = host_find_link,
+		.forget = host_forget,
 		.event = host_event,
 		.attention_fd = -1,
 		.ctx = sw,

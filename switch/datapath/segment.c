@@ -298,3 +298,12 @@ bool segment_next(struct segmenter *s, struct frame *out)
 	s->index++;
 	return true;
 }
+
+unsigned segment_left(const struct segmenter *s)
+{
+	uint32_t left = s->frame->len - s->offset, size = s->frame->offload.gso_size;
+
+	if (s->frame->offload.gso == GSO_NONE)
+		return left > 0;
+	return (left + size - 1) / size;
+}

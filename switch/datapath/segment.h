@@ -38,3 +38,6 @@ enum drop_reason segment_begin(struct segmenter *s, const struct frame *f, unsig
  * landed stays landed if only its checksum is missing; segments never are, they have moved.
  */
 bool segment_next(struct segmenter *s, struct frame *out);
+
+/* How many there are still to come. */
+unsigned segment_left(const struct segmenter *s);

@@ -40,6 +40,8 @@ struct port_host {
 	 * index). -ENODEV: there is none. Anything else is a failure to ask.
 	 */
 	int (*find_link)(void *ctx, const char *name, int ifindex, struct link_info *out);
+	/* Whoever was behind the port is gone: what was learned there is not true any more. */
+	void (*forget)(void *ctx, const struct port *port);
 	/*
 	 * Something happened to a port that its users want to know: logged, and sent to those who
 	 * follow `sluicectl events`. `event` is a stable name ("guest-connected"), `detail` a

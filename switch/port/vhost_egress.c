@@ -125,8 +125,11 @@ static enum drop_reason reserve(struct egress *e, const struct frame *f, bool *a
 	return OFFLOAD_OK;
 }
 
-/* Sends a frame that the guest takes as it is. It must stay valid until the next flush(). */
-static void send_plain(struct egress *e, const struct frame *f)
+/*
+ * Sends a frame that the guest takes as it is, or drops it: OFFLOAD_OK, or the reason why. It must
+ * stay valid until the next flush().
+ */
+static enum drop_reason send_plain(struct egress *e, const struct frame *f)
 {
 	bool again = false;
 	enum drop_reason why;
@@ -142,6 +145,7 @@ static void send_plain(struct egress *e, const struct frame *f)
 		count_frame(&e->c->tx, f);
 	else
 		drop(e->c, why);
+	return why;
 }
 
 /* Sends a frame in the form that the guest negotiated. */
@@ -153,7 +157,7 @@ static void send_adapted(struct egress *e, const struct frame *f)
 	unsigned n = 0, total = 0;
 
 	if (why == DROP_TUNNEL_GSO && offload_fits_unsliced(f, e->vp->caps)) {
-		send_plain(e, f);
+		(void)send_plain(e, f);
 		return;
 	}
 	if (why != OFFLOAD_OK) {
@@ -162,8 +166,13 @@ static void send_adapted(struct egress *e, const struct frame *f)
 	}
 	flush(e); /* scratch may be reserved from */
 	while (segment_next(&s, &scratch[n])) {
-		send_plain(e, &scratch[n]);
+		why = send_plain(e, &scratch[n]);
 		total++;
+		/* A guest may ask for 64 K segments of one byte: build none that has no place. */
+		if (unlikely(why == DROP_RING_FULL)) {
+			drop_n(e->c, why, segment_left(&s));
+			break;
+		}
 		if (++n == BURST_MAX) {
 			flush(e);
 			n = 0;
@@ -209,7 +218,7 @@ static void send_frame(struct egress *e, const struct frame *f)
 	if (unlikely(f->landed != NULL))
 		settle_landed(e, f);
 	else if (likely(offload_fits(f, e->vp->caps)))
-		send_plain(e, f);
+		(void)send_plain(e, f);
 	else
 		send_adapted(e, f);
 }

@@ -14,6 +14,9 @@
 #include "switch/port/vhost_features.h"
 #include "switch/port/vhost_net_port.h"
 
+/* How long a VMM that made its call descriptor block stays away. */
+#define HANG_PAUSE_MS 1000
+
 /* --- pairs that come and go ------------------------------------------------------------------ */
 
 static struct vhost_port *port_of(struct vhost_user *vu)
@@ -174,8 +177,12 @@ static void net_service(struct port *p)
 	struct vhost_port *vp = vhost_port(p);
 	enum virtqueue_fault fault = port_fault(vp);
 
-	if (fault != VIRTQUEUE_FAULT_NONE)
-		vhost_socket_disconnect(&vp->socket, virtqueue_fault_text[fault]);
+	if (fault == VIRTQUEUE_FAULT_NONE)
+		return;
+	vhost_socket_disconnect(&vp->socket, virtqueue_fault_text[fault]);
+	/* A worker hung in a system call until it was interrupted: not again and again. */
+	if (fault == VIRTQUEUE_FAULT_SIGNAL)
+		vhost_socket_pause(&vp->socket, HANG_PAUSE_MS);
 }
 
 static void net_close(struct port *p)

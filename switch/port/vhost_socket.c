@@ -152,6 +152,27 @@ static int listen_at(struct vhost_socket *s, struct err *err)
 	return 0;
 }
 
+static void on_pause_over(evutil_socket_t unused, short what, void *arg)
+{
+	struct vhost_socket *s = arg;
+
+	event_free(steal_ptr(&s->pause_event));
+	event_add(s->accept_event, NULL);
+}
+
+void vhost_socket_pause(struct vhost_socket *s, unsigned ms)
+{
+	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	if (!s->accept_event || s->pause_event)
+		return;
+	s->pause_event = evtimer_new(s->vu->host->base, on_pause_over, s);
+	if (!s->pause_event)
+		return;
+	event_del(s->accept_event);
+	event_add(s->pause_event, &tv);
+}
+
 /* --- client ---------------------------------------------------------------------------------- */
 
 static int64_t now_ms(void)
@@ -276,6 +297,7 @@ void vhost_socket_disconnect(struct vhost_socket *s, const char *why)
 	vhost_user_reset(s->vu);
 	foreign_connection_close(s->vu->closer, steal_fd(&s->conn_fd));
 	s->peer_pid = 0;
+	s->vu->host->forget(s->vu->host->ctx, s->vu->port);
 	tell(s, "guest-disconnected", broken ? why : "the VMM hung up");
 	if (s->retry_event)
 		retry_later(s);
@@ -285,6 +307,8 @@ void vhost_socket_close(struct vhost_socket *s)
 {
 	if (s->retry_event)
 		event_free(steal_ptr(&s->retry_event));
+	if (s->pause_event)
+		event_free(steal_ptr(&s->pause_event));
 	if (s->accept_event)
 		event_free(steal_ptr(&s->accept_event));
 	vhost_socket_disconnect(s, NULL);

@@ -31,6 +31,7 @@ struct vhost_socket {
 	char path[108]; /* sun_path */
 	bool client;
 	struct event *accept_event; /* server */
+	struct event *pause_event;  /* server, while it does not accept; NULL: it does */
 	struct event *retry_event;  /* client */
 	struct event *read_event;
 	int listen_fd; /* server */
@@ -54,6 +55,12 @@ int vhost_socket_open(struct vhost_socket *s, struct vhost_user *vu, const char 
 
 /* Ends the connection, if there is one, for this reason (NULL: none to speak of). */
 void vhost_socket_disconnect(struct vhost_socket *s, const char *why);
+
+/*
+ * Server: accepts nobody for this long. For a peer that costs others something each time it is
+ * thrown out; a client's delay grows anyway.
+ */
+void vhost_socket_pause(struct vhost_socket *s, unsigned ms);
 
 /* The connection has come to something: the guest's rings run. */
 void vhost_socket_good(struct vhost_socket *s);

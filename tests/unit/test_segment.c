@@ -81,11 +81,14 @@ static void check_segments(const struct description *d, const struct frame *f, u
 	struct segmenter s;
 	struct frame out;
 	struct part part = { .first = true, .partial = caps & EGRESS_CSUM };
+	unsigned n_left = (d->payload + d->gso_size - 1) / d->gso_size;
 
 	memset(&out, 0xa5, sizeof(out));
 	assert_int_equal(segment_begin(&s, f, caps), OFFLOAD_OK);
+	assert_int_equal(segment_left(&s), n_left);
 	while (segment_next(&s, &out)) {
 		assert_true(part.offset < d->payload);
+		assert_int_equal(segment_left(&s), --n_left);
 		part.len = d->payload - part.offset;
 		if (part.len > d->gso_size)
 			part.len = d->gso_size;
