@@ -184,8 +184,11 @@ static void set_addresses(struct sluice_switch *sw)
 	for (unsigned i = 0; i < sw->n_ports; i++) {
 		const struct port_config *c = switch_port_config(sw, sw->port[i]->name);
 
-		if (c)
-			fdb_set_limit(sw->fdb, sw->port[i]->id, c->mac_limit);
+		if (!c)
+			continue;
+		fdb_set_limit(sw->fdb, sw->port[i]->id, c->mac_limit);
+		/* Whatever is behind a link to other switches may reflect our guests' frames. */
+		fdb_set_hold(sw->fdb, sw->port[i]->id, c->kind != PORT_KIND_VHOST_USER);
 	}
 	for (size_t i = 0; i < sw->config.n_fdb_static; i++)
 		add_static(sw, &sw->config.fdb_static[i]);

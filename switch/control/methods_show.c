@@ -107,11 +107,11 @@ static json_t *describe_addresses(const struct sluice_switch *sw, const struct p
 	struct fdb_port_stats s;
 
 	fdb_port_stats(sw->fdb, p->id, &s);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "learned_now",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "learned_now",
 		(json_int_t)s.n_entries, "static_now", (json_int_t)s.n_static, "learned",
 		(json_int_t)s.n_learned, "moved", (json_int_t)s.n_moved, "evicted",
-		(json_int_t)s.n_evicted, "refused", (json_int_t)s.n_refused, "static_conflicts",
-		(json_int_t)s.n_static_conflicts);
+		(json_int_t)s.n_evicted, "refused", (json_int_t)s.n_refused, "held",
+		(json_int_t)s.n_held, "static_conflicts", (json_int_t)s.n_static_conflicts);
 }
 
 static json_t *describe_stats(struct sluice_switch *sw, struct port *p)

@@ -144,6 +144,16 @@ static bool is_hopeless(const struct fdb *fdb, int32_t position, uint16_t port, 
 	       __atomic_load_n(&fdb->entry[position].home, __ATOMIC_RELAXED) != port;
 }
 
+/* Whether the address, which is elsewhere, may not come here yet. Clocks may differ by a second. */
+static bool is_held(const struct fdb *fdb, int32_t position, uint16_t port, uint32_t now_s)
+{
+	if (position < 0 || !__atomic_load_n(&fdb->port[port].hold, __ATOMIC_RELAXED))
+		return false;
+	return (uint32_t)(now_s + 1 -
+			  __atomic_load_n(&fdb->entry[position].seen_s, __ATOMIC_RELAXED)) <=
+	       FDB_HOLD_S;
+}
+
 /* The address is not known (position < 0), or is at `position` with another target. */
 static void learn_slowly(struct fdb *fdb, int32_t position, uint32_t target, uint64_t key,
 	uint16_t port, uint32_t now_s)
@@ -151,6 +161,8 @@ static void learn_slowly(struct fdb *fdb, int32_t position, uint32_t target, uin
 	assert(port < FDB_PORT_MAX);
 	if (target & TARGET_STATIC) {
 		fdb_count(&fdb->port[port].n_static_conflicts);
+	} else if (is_held(fdb, position, port, now_s)) {
+		fdb_count(&fdb->port[port].n_held);
 	} else if (is_hopeless(fdb, position, port, now_s)) {
 		fdb_count(&fdb->port[port].n_refused);
 	} else if (rte_spinlock_trylock(&fdb->lock)) {

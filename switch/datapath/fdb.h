@@ -42,6 +42,14 @@
  * why, and what slack there is). Should free slots run out, the new address is refused and nothing
  * is evicted for it.
  *
+ * Reflections
+ * -----------
+ * A bridge behind an uplink may send a guest's own broadcasts back (hairpin mode, the default of
+ * many container networks). Learning from those would move the guest to the uplink with each ARP
+ * request of its own, and the reply would find nobody. So an address moves to a port with
+ * fdb_set_hold() only after FDB_HOLD_S seconds without a frame of it from where it is; frames to
+ * one that really moved there go where it was for that long at most.
+ *
  * Thread-safety: fdb_learn(), fdb_lookup(): workers, each with its own cache, registered with the
  * QSBR variable. The rest: control thread. All may run at the same time. The control thread takes
  * the lock for one entry at a time, however many it deletes, and searches without it.
@@ -59,6 +67,7 @@ struct rte_rcu_qsbr;
 
 #define FDB_REPLACEMENTS_PER_S 1000
 #define FDB_MOVES_PER_S        1000
+#define FDB_HOLD_S             2
 #define FDB_SETTLED_S          10
 
 #define FDB_CACHE_BITS 8
@@ -108,6 +117,12 @@ uint16_t fdb_lookup(struct fdb *fdb, struct fdb_cache *cache, uint64_t key);
 void fdb_set_limit(struct fdb *fdb, uint16_t port, uint32_t n);
 
 /*
+ * Whether an address moves to the port only when it was not seen elsewhere for FDB_HOLD_S seconds:
+ * see above, "Reflections".
+ */
+void fdb_set_hold(struct fdb *fdb, uint16_t port, bool hold);
+
+/*
  * Ties a key to a port, whatever was known of it before. -ENOSPC: there is no room that a learned
  * entry could make, or all free slots wait for a grace period. -EINVAL: no such port.
  */
@@ -125,7 +140,7 @@ unsigned fdb_flush(struct fdb *fdb, uint16_t port);
 
 /*
  * The port is gone, and no worker receives from it any more: forgets everything behind it, its
- * limit and its counters. Returns how many.
+ * limit, its hold and its counters. Returns how many.
  */
 unsigned fdb_forget_port(struct fdb *fdb, uint16_t port);
 
@@ -150,6 +165,7 @@ struct fdb_port_stats {
 	uint64_t n_moved;   /* addresses that came to it from another port */
 	uint64_t n_evicted; /* of its entries, for the sake of its own or another port's */
 	uint64_t n_refused; /* frames that taught nothing: no room, no slot, or too many changes */
+	uint64_t n_held;    /* its frames with an address that was seen elsewhere a moment ago */
 	uint64_t n_static_conflicts; /* its frames with an address that is static elsewhere */
 };
 

@@ -27,6 +27,11 @@ void fdb_set_limit(struct fdb *fdb, uint16_t port, uint32_t n)
 	} while (has_too_many);
 }
 
+void fdb_set_hold(struct fdb *fdb, uint16_t port, bool hold)
+{
+	__atomic_store_n(&fdb->port[port].hold, hold, __ATOMIC_RELAXED);
+}
+
 static int add_static(struct fdb *fdb, uint64_t key, uint32_t target)
 {
 	uint32_t leaving = FDB_POSITION_NONE;
@@ -183,6 +188,7 @@ void fdb_port_stats(struct fdb *fdb, uint16_t port, struct fdb_port_stats *out)
 		.n_moved = __atomic_load_n(&p->n_moved, __ATOMIC_RELAXED),
 		.n_evicted = __atomic_load_n(&p->n_evicted, __ATOMIC_RELAXED),
 		.n_refused = __atomic_load_n(&p->n_refused, __ATOMIC_RELAXED),
+		.n_held = __atomic_load_n(&p->n_held, __ATOMIC_RELAXED),
 		.n_static_conflicts = __atomic_load_n(&p->n_static_conflicts, __ATOMIC_RELAXED),
 	};
 	rte_spinlock_unlock(&fdb->lock);

@@ -28,11 +28,13 @@ struct fdb_port {
 	struct fdb_budget replacements;
 	struct fdb_budget moves;
 	uint32_t limit; /* 0: none */
+	bool hold;      /* written by control, read by workers (atomic) */
 	uint32_t n_static;
 	uint64_t n_learned;
 	uint64_t n_moved;
 	uint64_t n_evicted;
 	uint64_t n_refused;
+	uint64_t n_held;
 	uint64_t n_static_conflicts;
 } __attribute__((aligned(64)));
 

@@ -66,7 +66,6 @@ class Attacks:
                        "    for size in (20, 200, 1400):\n"
                        '        s.sendto(bytes(size), ("10.0.0.3", 9))\n'
                        "    time.sleep(0.002)'")
-        vm.spawn(f"exec ping -i 0.2 {PEER4} >/dev/null")
         self.neighbour = Neighbour(lab, vm)
         self.behave()
         self.neighbour.beside(lambda: False)

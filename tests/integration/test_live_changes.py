@@ -79,7 +79,7 @@ def overflows(sw):
 
 @test(limit=90)
 def queues_move_between_workers(lab):
-    """Two workers hand queues to and fro: no frame is lost by that, or overtaken, or there twice."""
+    """Two workers hand queues to and fro: by that no frame is lost, overtaken or doubled."""
     sw = lab.switch(worker_cpus="auto,auto")
     vm = lab.boot()
     streams = both_ways(lab, vm)

@@ -50,6 +50,27 @@ static void test_move_is_seen_through_a_warm_cache(void **state)
 	assert_int_equal(stats(f, 1).n_moved, 0);
 }
 
+static void test_reflections_move_nothing(void **state)
+{
+	struct fdb_fixture *f = *state;
+
+	fdb_set_hold(f->fdb, 2, true);
+	fdb_learn(f->fdb, &f->cache, key(0, 1), 1, 100);
+	for (uint32_t s = 100; s <= 101; s++)
+		fdb_learn(f->fdb, &f->cache, key(0, 1), 2, s);
+	assert_int_equal(fdb_lookup(f->fdb, &f->cache, key(0, 1)), 1);
+	assert_int_equal(stats(f, 2).n_held, 2);
+	assert_int_equal(stats(f, 2).n_moved, 0);
+	/* From there to elsewhere, and when nobody has heard of it where it was: at once. */
+	fdb_learn(f->fdb, &f->cache, key(0, 1), 2, 102);
+	assert_int_equal(fdb_lookup(f->fdb, &f->cache, key(0, 1)), 2);
+	fdb_learn(f->fdb, &f->cache, key(0, 1), 1, 102);
+	assert_int_equal(fdb_lookup(f->fdb, &f->cache, key(0, 1)), 1);
+	/* A new address is nobody's. */
+	fdb_learn(f->fdb, &f->cache, key(0, 2), 2, 102);
+	assert_int_equal(fdb_lookup(f->fdb, &f->cache, key(0, 2)), 2);
+}
+
 static void test_address_expires_unless_it_speaks(void **state)
 {
 	struct fdb_fixture *f = *state;
@@ -248,6 +269,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_vlans_are_separate, fdb_setup, fdb_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_move_is_seen_through_a_warm_cache, fdb_setup, fdb_teardown),
+		cmocka_unit_test_setup_teardown(
+			test_reflections_move_nothing, fdb_setup, fdb_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_address_expires_unless_it_speaks, fdb_setup, fdb_teardown),
 		cmocka_unit_test_setup_teardown(
