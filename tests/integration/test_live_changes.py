@@ -6,7 +6,7 @@ import time
 
 from lab import PEER4, Stream, guest4, guest_mac, last_json
 from suite import test
-from test_traffic import MIB, assert_no_drops
+from test_traffic import MIB, assert_no_drops, bytes_through, moved
 
 
 def both_ways(lab, vm):
@@ -62,6 +62,7 @@ def reload_under_load(lab):
     for version in [other, config] * 50:
         sw.write_config(version)
         assert sw.call("config.reload")[0]["changes"], "a reload that changed nothing"
+        moved(lab, bytes_through(lab), MIB // 2)
     finish(streams)
     assert sw.n_fds() == before, f"{before} descriptors before, {sw.n_fds()} after"
     assert sw.show("vm0")["peer"]["connected"]

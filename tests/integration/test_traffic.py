@@ -184,7 +184,7 @@ def tso_switched_off_while_running(lab):
     vm = lab.boot()
     for source, sink, address in ((vm, lab.peer, PEER4), (lab.peer, vm, guest4())):
         receiver = sink.spawn("tcp_pump recv 5001").wait_for("ready")
-        sender = source.spawn(f"tcp_pump send {address} 5001 {2 * GIB} 1")
+        sender = source.spawn(f"tcp_pump send {address} 5001 {GIB} 1")
         for setting in ("tso off", "tso on", "gso off tso off tx off", "gso on tso on tx on",
                         "tso off"):
             for namespace in (lab.pod, lab.peer):

@@ -41,6 +41,7 @@ def switch_reconnects(lab):
     lab.wire()
     lab.start(config)
     lab.boot(kind=Qemu, nic={**MAC, "chardev": "server=on,wait=off"})
+    assert lab.sluiced.show("vm0")["peer"]["mode"] == "client"
     restart_under_traffic(lab, config)
 
 
