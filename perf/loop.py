@@ -25,9 +25,10 @@ MAC_A, MAC_B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 N_SKIPPED, N_SAMPLES = 2, 4  # seconds; the generator's first report is empty
 
 
-def generator(lab, size):
+def generator(lab, size, server=False):
+    """`server`: it listens on the sockets, and the switch connects."""
     vdevs = [f"net_virtio_user{i},path={lab.path(socket)},queue_size=256,mrg_rxbuf=1,in_order=0,"
-             f"mac={mac}" for i, socket, mac in ((0, "a.sock", MAC_A), (1, "b.sock", MAC_B))]
+             f"mac={mac}{',server=1' if server else ''}" for i, socket, mac in ((0, "a.sock", MAC_A), (1, "b.sock", MAC_B))]
     return Testpmd("generator", 1, 0, vdevs, [
         "--forward-mode=io", f"--eth-peer=0,{MAC_B}", f"--eth-peer=1,{MAC_A}",
         f"--txpkts={size}", "--tx-first", "--stats-period=1"])

@@ -19,14 +19,19 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 sys.path.insert(1, os.path.join(ROOT, "tests", "integration"))
 
+import classic
 import guest_net
 import loop
+import outage
+import ovs
+import ports
 import report
 import resources
 from bench import GroupFailed, log, measure
 from guest import die_with_parent
 
-GROUPS = [*loop.GROUPS, *guest_net.GROUPS, *resources.GROUPS]
+GROUPS = [*loop.GROUPS, *ports.GROUPS, *guest_net.GROUPS, *classic.GROUPS, *outage.GROUPS,
+          *resources.GROUPS, *ovs.GROUPS]
 NAMES = [bench.name for group in GROUPS for bench in group.benches]
 WORK = "/run/sluice-bench"
 INSIDE = "SLUICE_BENCH_INSIDE"

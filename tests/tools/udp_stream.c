@@ -35,10 +35,16 @@ static unsigned char buffer[SIZE_MAX_UDP];
 struct receipt {
 	uint64_t received, next;
 	uint64_t reordered; /* came after one with a higher number */
+	uint64_t last_us, longest_gap_us;
 };
 
 static void take(struct receipt *receipt, uint64_t sequence)
 {
+	uint64_t now = now_us();
+
+	if (receipt->received > 0 && now - receipt->last_us > receipt->longest_gap_us)
+		receipt->longest_gap_us = now - receipt->last_us;
+	receipt->last_us = now;
 	receipt->received++;
 	if (sequence < receipt->next)
 		receipt->reordered++;
@@ -74,10 +80,11 @@ static int receive(const char *port)
 		}
 		take(&receipt, d.sequence);
 	}
-	printf("{\"received\": %llu, \"lost\": %lld, \"reordered\": %llu}\n",
+	printf("{\"received\": %llu, \"lost\": %lld, \"reordered\": %llu, \"longest_gap_ms\": %llu}\n",
 		(unsigned long long)receipt.received,
 		(long long)d.total - (long long)receipt.received,
-		(unsigned long long)receipt.reordered);
+		(unsigned long long)receipt.reordered,
+		(unsigned long long)receipt.longest_gap_us / 1000);
 	return 0;
 }
 
