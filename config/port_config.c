@@ -27,7 +27,8 @@ static const struct setting rows[] = {
 	{ "interface", SETTING_STRING, FIELD(interface), .unit = "NAME", .groups = PACKET,
 		.required = true, .help = "packet: the netdev" },
 	{ "socket", SETTING_PATH, FIELD(socket), .unit = "PATH", .groups = VHOST_USER,
-		.required = true, .help = "vhost-user: socket on which the VMM is awaited" },
+		.required = true,
+		.help = "vhost-user: where the VMM is awaited or, with client, listens" },
 	{ "client", SETTING_BOOL, FIELD(client), .groups = VHOST_USER, .preset = "false",
 		.help = "vhost-user: connect to the VMM's socket instead of listening on it" },
 	{ "devargs", SETTING_STRING, FIELD(devargs), .unit = "DEVICE,KEY=VALUE,...",
@@ -102,6 +103,13 @@ static int settle_offloads(
 		*followers[i].value = false;
 	}
 	return 0;
+}
+
+/* With csum back, what csum=false took along is by default there again. */
+static void follow_csum(struct port_config *port, uint64_t given)
+{
+	port->offload_tso |= !was_given(given, "tso");
+	port->offload_uso |= !was_given(given, "uso");
 }
 
 /* The kind comes first: it says which other keys there may be. */
@@ -184,11 +192,30 @@ int port_config_change(
 	memcpy(&changed, port, sizeof(changed));
 	ret = settings_change_json(&table, changes, at, 1U << port->kind, kind_names[port->kind],
 		&changed, &given, err);
+	if (ret == 0 && changed.offload_csum && !port->offload_csum)
+		follow_csum(&changed, given);
 	if (ret == 0)
 		ret = settle_offloads(&changed, at, given, err);
 	if (ret == 0)
 		memcpy(port, &changed, sizeof(changed));
 	return ret;
+}
+
+const char *port_config_socket(const struct port_config *port, size_t *len)
+{
+	static const char *const keys[] = { ",iface=/", ",path=/", ",socket=/" };
+
+	*len = strlen(port->socket);
+	for (size_t i = 0; *len == 0 && i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *at = strstr(port->devargs, keys[i]);
+
+		if (at == NULL)
+			continue;
+		at += strlen(keys[i]) - 1;
+		*len = strcspn(at, ",");
+		return at;
+	}
+	return port->socket;
 }
 
 json_t *port_config_encode(const struct port_config *port)

@@ -66,6 +66,10 @@ struct port_config {
 	uint8_t workers[WORKERS_MAX]; /* queue i belongs to workers[i % n_workers] */
 };
 
+/* The socket that the port is behind: its `socket`, or the path in its `devargs` (iface=, path=,
+ * socket=). *len is 0 if there is none; not terminated. */
+const char *port_config_socket(const struct port_config *port, size_t *len);
+
 /*
  * Decodes one port, as an entry of the file's "ports" is one. `at` is where it is, with a trailing
  * '.' ("ports[1]."; "" if there is no more to say), and begins every message. Says nothing about

@@ -17,10 +17,12 @@ enum { N_CLAIMS = 4 };
 
 static void claims_of(const struct port_config *port, struct claim claims[N_CLAIMS])
 {
+	size_t socket_len;
+	const char *socket = port_config_socket(port, &socket_len);
 	const struct claim all[N_CLAIMS] = {
 		{ "name", port->name, strlen(port->name) },
 		{ "interface", port->interface, strlen(port->interface) },
-		{ "socket", port->socket, strlen(port->socket) },
+		{ "socket", socket, socket_len },
 		/* The device's name alone: DPDK has one of each. */
 		{ "devargs", port->devargs, strcspn(port->devargs, ",") },
 	};
@@ -76,21 +78,12 @@ static int check_port(const struct sluiced_config *config, size_t index, struct 
 	return check_workers(config, index, err);
 }
 
-static bool has_port(const struct sluiced_config *config, const char *name)
-{
-	for (size_t i = 0; i < config->n_ports; i++) {
-		if (strcmp(config->ports[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int check_static(const struct sluiced_config *config, size_t index, struct err *err)
 {
 	const struct fdb_static_config *entry = &config->fdb_static[index];
 	char text[MAC_TEXT_MAX];
 
-	if (!has_port(config, entry->port))
+	if (!sluiced_config_port(config, entry->port))
 		return err_set(err, -EINVAL, "fdb-static[%zu].port: there is no port \"%s\"", index,
 			entry->port);
 	for (size_t first = 0; first < index; first++) {

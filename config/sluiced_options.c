@@ -71,7 +71,8 @@ int sluiced_options_parse(int argc, char **argv, struct sluiced_options *opts, s
 void sluiced_options_print_help(FILE *out)
 {
 	fputs("Usage: sluiced [OPTION]...\n"
-	      "A userspace switch for virtual machines: vhost-user ports and packet sockets.\n\n",
+	      "A userspace switch for virtual machines: vhost-user, packet sockets, DPDK "
+	      "devices.\n\n",
 		out);
 	for (const struct option_row *row = rows; row < rows + N_OPTIONS; row++)
 		fprintf(out, "  %s%s%s%s%s\n        %s\n",

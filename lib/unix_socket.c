@@ -125,14 +125,6 @@ int unix_peer(int fd, struct unix_peer *peer)
 	return 0;
 }
 
-/* The last close of a socket with SO_LINGER waits for its peer, for as long as its maker likes. */
-static void forbid_lingering(int fd)
-{
-	const struct linger off = { 0 };
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off)); /* most are no sockets */
-}
-
 /* Moves the descriptors of one control message into fds[*n]; those beyond `room` are closed, and
  * *n counts them all the same. */
 static void take_fds(struct cmsghdr *cmsg, int *fds, size_t room, size_t *n)
@@ -143,7 +135,6 @@ static void take_fds(struct cmsghdr *cmsg, int *fds, size_t room, size_t *n)
 		int fd;
 
 		memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
-		forbid_lingering(fd);
 		if (*n < room)
 			fds[*n] = fd;
 		else

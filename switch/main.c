@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <event2/event.h>
 
@@ -69,6 +70,17 @@ static int run(
 	return ret;
 }
 
+/* Each guest costs some; the shell's soft limit is for programs that use select(2). */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int start(struct sluiced_config *config, const struct sluiced_options *opts)
 {
 	static struct control control;
@@ -79,6 +91,7 @@ static int start(struct sluiced_config *config, const struct sluiced_options *op
 	log_configure(config->log_level, config->log_format);
 	/* A peer that closes its end of a pipe or socket is an error of that write, no more. */
 	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
 	base = event_base_new();
 	if (!base) {
 		log_error("cannot make an event loop");

@@ -104,7 +104,7 @@ static void show_port(struct sluice_switch *sw, struct port *p)
 
 /* --- the steps of apply.h -------------------------------------------------------------------- */
 
-/* Step 2. Until this, nothing was visible; from here on only memory can be short. */
+/* Step 2. Until this nothing was visible; what fails from here on is put back. */
 static int take_down(struct sluice_switch *sw, struct plan *plan, struct err *err)
 {
 	struct port *before[PORT_MAX];

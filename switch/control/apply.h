@@ -13,12 +13,13 @@
  *
  * Then, so that a failure leaves everything as it was:
  *
- *   1  new workers start, new ports open. Nothing can be seen of them yet
+ *   1  new workers start, new ports open: nothing of them can be seen yet
  *   2  ports that go are taken out of the workers' sight, and closed
- *   3  ports open that claim what one of those held (a socket's path, a device). If one cannot,
- * what was closed in step 2 is opened again with its old configuration 4  queues move to their new
- * owners: for one grace period they belong to nobody 5  the new snapshot is published, addresses
- * are brought up to date, spare workers end
+ *   3  ports open that claim what one of those held: a socket's path, a device
+ *   4  queues move to their new owners; for one grace period they belong to nobody
+ *   5  the new snapshot is published, addresses are brought up to date, spare workers end
+ *
+ * If a port cannot open in step 3, what was closed in step 2 is opened again as it was.
  *
  * Thread-safety: control thread only.
  */

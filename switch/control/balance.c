@@ -17,7 +17,7 @@ static unsigned fair_share(const struct sluice_switch *sw)
 {
 	unsigned n = sw->config.n_workers;
 
-	return (unsigned)(sw->workers.n_owners + n - 1) / n;
+	return n ? (unsigned)(sw->workers.n_owners + n - 1) / n : UINT_MAX;
 }
 
 bool balance_release(struct sluice_switch *sw, bool spread)

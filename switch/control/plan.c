@@ -42,25 +42,20 @@ static int check_fixed(
 	return 0;
 }
 
-static int check_room(const struct sluiced_config *to, struct err *err)
-{
-	if (to->n_fdb_static <= to->fdb_size)
-		return 0;
-	return err_set(err, -ENOSPC, "fdb-static: %zu addresses do not fit (fdb-size is %u)",
-		to->n_fdb_static, to->fdb_size);
-}
-
 /* --- making one ------------------------------------------------------------------------------ */
 
-static bool same_text(const char *a, const char *b)
+static bool same_socket(const struct port_config *a, const struct port_config *b)
 {
-	return a[0] && strcmp(a, b) == 0;
+	size_t a_len, b_len;
+	const char *a_at = port_config_socket(a, &a_len), *b_at = port_config_socket(b, &b_len);
+
+	return a_len > 0 && a_len == b_len && memcmp(a_at, b_at, a_len) == 0;
 }
 
 /* Whether `to` needs what `from` holds: two packet sockets may share an interface. */
 static bool claims_from(const struct port_config *to, const struct port_config *from)
 {
-	return same_text(to->socket, from->socket) ||
+	return same_socket(to, from) ||
 	       (to->kind == PORT_KIND_ETHDEV && from->kind == PORT_KIND_ETHDEV);
 }
 
@@ -102,8 +97,6 @@ int plan_make(struct plan *plan, const struct sluice_switch *sw, const struct sl
 	bool first = from->n_workers == 0; /* nothing runs yet */
 	int ret = first ? 0 : check_fixed(from, to, err);
 
-	if (ret == 0)
-		ret = check_room(to, err);
 	if (ret < 0)
 		return ret;
 	*plan = (struct plan) {

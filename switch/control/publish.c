@@ -3,14 +3,11 @@
 /* Snapshots: from the ports, their policies and the owners of their queues (topology.h). */
 #include "switch/control/switch.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "lib/cleanup.h"
 #include "switch/datapath/fdb.h"
-
-static_assert(PORT_MAX <= FDB_PORT_MAX, "ports that the forwarding database cannot count");
 
 /* The only port that frames of `from` can go to and land in, or NULL. */
 static struct port *sole_receiver(const struct topology *t, const struct port *from)

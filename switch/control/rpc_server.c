@@ -21,6 +21,7 @@
 #define OUTPUT_MAX        (4u << 20)   /* unread answers of one client */
 #define FOLLOWER_MAX      (256u << 10) /* unread notifications of one client */
 #define REQUESTS_PER_TURN 16
+#define ACCEPT_PAUSE_US   100000
 
 struct client {
 	TAILQ_ENTRY(client) link;
@@ -37,6 +38,7 @@ struct rpc_server {
 	void *ctx;
 	int listen_fd;
 	struct event *accept_event;
+	struct event *pause_event; /* ends a pause in accepting */
 	TAILQ_HEAD(, client) clients;
 	unsigned n_clients;
 };
@@ -158,11 +160,30 @@ static int add_client(struct rpc_server *s, int fd)
 	return 0;
 }
 
+static void on_pause_over(evutil_socket_t unused, short what, void *arg)
+{
+	struct rpc_server *s = arg;
+
+	event_add(s->accept_event, NULL);
+}
+
+/* No descriptor is free: who waits would wake us again at once, and for nothing. */
+static void pause_accepting(struct rpc_server *s)
+{
+	const struct timeval pause = { .tv_usec = ACCEPT_PAUSE_US };
+
+	event_del(s->accept_event);
+	event_add(s->pause_event, &pause);
+	log_limited(LOG_LEVEL_WARN, "out of descriptors: a control connection waits");
+}
+
 static void on_connect(evutil_socket_t listen_fd, short what, void *arg)
 {
 	struct rpc_server *s = arg;
 	cleanup_close int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		pause_accepting(s);
 	if (fd < 0)
 		return;
 	if (!may_connect(fd) || s->n_clients == CLIENTS_MAX) {
@@ -227,7 +248,8 @@ struct rpc_server *rpc_server_new(struct event_base *base, const char *path,
 	if (s->listen_fd >= 0)
 		s->accept_event =
 			event_new(base, s->listen_fd, EV_READ | EV_PERSIST, on_connect, s);
-	if (!s->accept_event) {
+	s->pause_event = evtimer_new(base, on_pause_over, s);
+	if (!s->accept_event || !s->pause_event) {
 		if (s->listen_fd >= 0)
 			err_set(err, -ENOMEM, "out of memory");
 		rpc_server_free(s);
@@ -245,6 +267,8 @@ void rpc_server_free(struct rpc_server *s)
 		client_free(TAILQ_FIRST(&s->clients));
 	if (s->accept_event)
 		event_free(s->accept_event);
+	if (s->pause_event)
+		event_free(s->pause_event);
 	if (s->listen_fd >= 0) {
 		close(s->listen_fd);
 		unlink(s->path);

@@ -148,24 +148,10 @@ int telemetry_start(struct err *err)
 	return 0;
 }
 
-static uint64_t count_addresses(const struct sluice_switch *sw)
-{
-	uint32_t cursor = 0;
-	struct fdb_row row;
-	uint64_t n = 0;
-
-	while (fdb_next(sw->fdb, &cursor, &row))
-		n++;
-	return n;
-}
-
 void telemetry_update(const struct sluice_switch *sw)
 {
-	uint64_t n_addresses;
-
 	if (!summary)
 		return;
-	n_addresses = count_addresses(sw);
 	pthread_mutex_lock(&lock);
 	summary->n_ports = sw->n_ports;
 	for (unsigned i = 0; i < sw->n_ports; i++) {
@@ -178,7 +164,7 @@ void telemetry_update(const struct sluice_switch *sw)
 	summary->n_workers = sw->workers.n;
 	for (unsigned i = 0; i < sw->workers.n; i++)
 		summary->worker[i] = sw->workers.thread[i].worker->stats;
-	summary->n_addresses = n_addresses;
+	summary->n_addresses = fdb_n_entries(sw->fdb);
 	summary->fdb_size = sw->config.fdb_size;
 	pthread_mutex_unlock(&lock);
 }

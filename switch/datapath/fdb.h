@@ -158,6 +158,9 @@ struct fdb_row {
  */
 bool fdb_next(struct fdb *fdb, uint32_t *cursor, struct fdb_row *row);
 
+/* Addresses in the table, of every kind. */
+uint32_t fdb_n_entries(const struct fdb *fdb);
+
 struct fdb_port_stats {
 	uint32_t n_entries; /* learned ones it has now; what a limit and fairness count */
 	uint32_t n_static;  /* static ones it has now */

@@ -155,6 +155,11 @@ unsigned fdb_forget_port(struct fdb *fdb, uint16_t port)
 	return n;
 }
 
+uint32_t fdb_n_entries(const struct fdb *fdb)
+{
+	return __atomic_load_n(&fdb->n_entries, __ATOMIC_RELAXED);
+}
+
 bool fdb_next(struct fdb *fdb, uint32_t *cursor, struct fdb_row *row)
 {
 	bool found = false;

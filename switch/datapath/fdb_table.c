@@ -18,7 +18,7 @@ void fdb_table_attach(
 	__atomic_store_n(&e->seen_s, seen_s, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->is_static, is_static, __ATOMIC_RELAXED);
 	__atomic_store_n(&e->port, (uint16_t)target, __ATOMIC_RELAXED);
-	fdb->n_entries++;
+	__atomic_store_n(&fdb->n_entries, fdb->n_entries + 1, __ATOMIC_RELAXED);
 	if (is_static)
 		fdb->port[e->port].n_static++;
 	else
@@ -34,7 +34,7 @@ static void detach(struct fdb *fdb, uint32_t position)
 	else
 		fdb_share_leave(&fdb->share, position);
 	__atomic_store_n(&e->port, FDB_PORT_NONE, __ATOMIC_RELAXED);
-	fdb->n_entries--;
+	__atomic_store_n(&fdb->n_entries, fdb->n_entries - 1, __ATOMIC_RELAXED);
 }
 
 void fdb_table_forget(struct fdb *fdb, uint32_t position)

@@ -11,9 +11,17 @@ static bool has_tag(const struct frame *f)
 	return ethertype == ETHERTYPE_VLAN || ethertype == ETHERTYPE_QINQ;
 }
 
+/* Behind the outermost tag is another one: taken out, the first would leave a frame of its VLAN. */
+static bool has_two_tags(const struct frame *f)
+{
+	return f->l3_offset > ETH_HEADER_LEN + VLAN_TAG_LEN;
+}
+
 bool vlan_admit(const struct vlan_policy *policy, struct frame *f)
 {
 	if (f->vlan == 0) {
+		if (has_two_tags(f))
+			return false;
 		f->vlan = policy->vlan;
 		return policy->vlan != 0;
 	}
@@ -73,7 +81,7 @@ void vlan_shape(const struct vlan_policy *policy, struct frame *f)
 	bool tagged = has_tag(f);
 
 	if (policy && f->vlan == policy->vlan) {
-		if (tagged)
+		if (tagged && !(policy->has_trunks && has_two_tags(f)))
 			pop(f);
 	} else if (f->vlan != 0) {
 		if (!tagged)

@@ -13,7 +13,9 @@
  * that VLAN. The tag itself stays where it was until an egress wants it otherwise: it is put in or
  * taken out of the private head just before transmit(), once for each egress of a flooded frame.
  *
- * A frame tagged with VLAN 0 carries a priority only: it counts as untagged.
+ * A frame tagged with VLAN 0 carries a priority only: it counts as untagged. Nobody gets into
+ * another VLAN by a second tag behind the first: behind a priority tag there must be none, and a
+ * frame that has two keeps both where another tagged one could be mistaken for it.
  */
 
 #include <stdbool.h>

@@ -253,6 +253,28 @@ static void test_live_settings(void **state)
 	guests_stop(&guests);
 }
 
+/* The same socket, served by us or by a driver of DPDK: it changes hands, and comes back. */
+static void test_change_of_kind(void **state)
+{
+	char ports[1024];
+
+	snprintf(ports, sizeof(ports),
+		"[%s,%s,{\"name\":\"c\",\"kind\":\"ethdev\",\"devargs\":\"net_vhost7,iface=DIR/"
+		"c.sock\"}]",
+		guests_port(A, NULL), guests_port(B, NULL));
+	stream_start(&stream, &guests.f[A], &guests.f[B], 2, 1, 0);
+	for (int i = 0; i < 2; i++) {
+		reload_ports(ports, NULL, "port-replaced c");
+		stream_more(&stream, 50);
+		reload_ports(guests_ports(3, NULL), NULL, "port-replaced c");
+		stream_more(&stream, 50);
+	}
+	stream_stop(&stream);
+	guests_connect(&guests, C, &guest_full);
+	guests_cross(&guests, A, C, 100, 1);
+	guests_stop(&guests);
+}
+
 static void expect_notice(int fd, const char *first, const char *second)
 {
 	char text[256];
@@ -291,6 +313,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_swapped_sockets, start, stop),
 		cmocka_unit_test_setup_teardown(test_refused, start, stop),
 		cmocka_unit_test_setup_teardown(test_live_settings, start, stop),
+		cmocka_unit_test_setup_teardown(test_change_of_kind, start, stop),
 		cmocka_unit_test_setup_teardown(test_service_manager, start, stop),
 	};
 

@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -181,11 +183,52 @@ static void test_port_put_back(void **state)
 	guests_stop(&guests);
 }
 
+/* CPU time that sluiced has used, all threads together. */
+static int64_t cpu_ms(void)
+{
+	clockid_t clock;
+	struct timespec t;
+
+	assert_int_equal(clock_getcpuclockid(guests.t.pid, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &t), 0);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void set_descriptors(rlim_t n)
+{
+	struct rlimit limit;
+
+	assert_int_equal(prlimit(guests.t.pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	limit.rlim_cur = n ? n : limit.rlim_max;
+	assert_int_equal(prlimit(guests.t.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+/* Who cannot be let in waits, and costs nothing meanwhile. */
+static void test_out_of_descriptors(void **state)
+{
+	const struct timespec while_waiting = { .tv_nsec = 500000000 };
+	int64_t before;
+	int waiting, fd;
+
+	set_descriptors(4); /* all below are in use */
+	waiting = testbed_connect(&guests.t);
+	before = cpu_ms();
+	nanosleep(&while_waiting, NULL);
+	assert_true(cpu_ms() - before < 100);
+	guests_cross(&guests, A, B, 100, 5);
+	set_descriptors(0);
+	fd = testbed_follow(&guests.t);
+	close(fd);
+	close(waiting);
+	guests_stop(&guests);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_port_lost, start, stop),
 		cmocka_unit_test_setup_teardown(test_port_put_back, start, stop),
+		cmocka_unit_test_setup_teardown(test_out_of_descriptors, start, stop),
 	};
 
 	testbed_netns();

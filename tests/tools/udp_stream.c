@@ -80,7 +80,8 @@ static int receive(const char *port)
 		}
 		take(&receipt, d.sequence);
 	}
-	printf("{\"received\": %llu, \"lost\": %lld, \"reordered\": %llu, \"longest_gap_ms\": %llu}\n",
+	printf("{\"received\": %llu, \"lost\": %lld, \"reordered\": %llu, \"longest_gap_ms\": "
+	       "%llu}\n",
 		(unsigned long long)receipt.received,
 		(long long)d.total - (long long)receipt.received,
 		(unsigned long long)receipt.reordered,

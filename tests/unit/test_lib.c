@@ -371,27 +371,6 @@ static void test_unix_fds(void **state)
 	close(pair[1]);
 }
 
-/* Closing what a stranger sent must not wait as long as the stranger likes. */
-static void test_unix_fds_do_not_linger(void **state)
-{
-	struct linger linger = { .l_onoff = 1, .l_linger = 3600 };
-	int tcp = socket(AF_INET, SOCK_STREAM, 0), got = -1, pair[2];
-	socklen_t len = sizeof(linger);
-	size_t n = 1;
-	char buf[8];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	assert_int_equal(setsockopt(tcp, SOL_SOCKET, SO_LINGER, &linger, len), 0);
-	assert_int_equal(unix_send_fds(pair[0], "a", 1, &tcp, 1), 1);
-	assert_int_equal(unix_recv_fds(pair[1], buf, sizeof(buf), &got, &n), 1);
-	assert_int_equal(getsockopt(got, SOL_SOCKET, SO_LINGER, &linger, &len), 0);
-	assert_int_equal(linger.l_onoff, 0);
-	close(got);
-	close(tcp);
-	close(pair[0]);
-	close(pair[1]);
-}
-
 static void test_sd_notify(void **state)
 {
 	const struct place *place = *state;
@@ -448,7 +427,6 @@ int main(void)
 		in_place(test_unix_listen_refuses),
 		cmocka_unit_test(test_unix_peer),
 		cmocka_unit_test(test_unix_fds),
-		cmocka_unit_test(test_unix_fds_do_not_linger),
 		in_place(test_sd_notify),
 		cmocka_unit_test(test_steal),
 	};

@@ -114,6 +114,9 @@ static void test_change(void **state)
 	assert_true(port.vlan == 9 && port.has_trunks && vlan_set_has(&port.trunks, 9));
 	assert_true(port.n_workers == 1 && port.workers[0] == 2 && port.mac_limit == 4);
 	assert_false(port.offload_csum || port.offload_tso || port.offload_uso);
+	assert_int_equal(change(&port, "{\"csum\": true, \"uso\": false}", NULL), 0);
+	assert_true(port.offload_csum && port.offload_tso && !port.offload_uso);
+	assert_int_equal(change(&port, "{\"csum\": false}", NULL), 0);
 	assert_int_equal(port.mtu, 1500);
 
 	/* Back to what it was like without them, to the byte. */

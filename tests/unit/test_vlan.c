@@ -196,6 +196,38 @@ static void a_tag_that_was_taken_out_comes_back(void **state)
 	check(&f, 5 << 13 | 10, 0x8100);
 }
 
+/* The frame that make() makes, with a second tag, of VLAN 4094, behind the first. */
+static void make_stacked(struct frame *f, int tci)
+{
+	static const uint8_t inner[] = { 0x81, 0x00, 0x0f, 0xfe };
+
+	make(f, tci, 0x8100);
+	memcpy(f->head + 16, inner, sizeof(inner));
+	assert_true(frame_parse_l2(f));
+	assert_int_equal(f->l3_offset, 22);
+}
+
+static void nobody_hops_by_a_second_tag(void **state)
+{
+	struct frame f;
+
+	/* Admitted as untagged, it would leave as a frame of VLAN 4094. */
+	make_stacked(&f, 0);
+	assert_false(vlan_admit(&access10, &f));
+	make_stacked(&f, 5 << 13);
+	assert_false(vlan_admit(&native, &f));
+	/* A trunk's frames may carry tags of their own; where theirs would be taken out it stays.
+	 */
+	make_stacked(&f, 10);
+	assert_true(vlan_admit(&trunk, &f));
+	native.vlan = 10;
+	vlan_shape(&native, &f);
+	assert_int_equal(frame_be16(&f, 14) & 0xfff, 10);
+	/* Behind an access port there are no VLANs to get into. */
+	vlan_shape(&access10, &f);
+	assert_int_equal(frame_be16(&f, 14) & 0xfff, 4094);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +238,7 @@ int main(void)
 		cmocka_unit_test(tags_come_and_go),
 		cmocka_unit_test(foreign_tags_keep_their_form),
 		cmocka_unit_test(priority_tags_get_their_vlan),
+		cmocka_unit_test(nobody_hops_by_a_second_tag),
 		cmocka_unit_test(a_tag_that_was_taken_out_comes_back),
 	};
 
