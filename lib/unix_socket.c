@@ -167,13 +167,8 @@ ssize_t unix_recv_fds(int sock, void *buf, size_t len, int *fds, size_t *n_fds)
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 			take_fds(c, fds, room, &n);
 	}
-	if (n > room || (msg.msg_flags & MSG_CTRUNC) != 0) {
-		for (size_t i = 0; i < n && i < room; i++)
-			close(fds[i]);
-		return -EMSGSIZE;
-	}
-	*n_fds = n;
-	return got;
+	*n_fds = n < room ? n : room;
+	return n > room || (msg.msg_flags & MSG_CTRUNC) != 0 ? -EMSGSIZE : got;
 }
 
 ssize_t unix_send_fds(int sock, const void *buf, size_t len, const int *fds, size_t n_fds)

@@ -57,13 +57,12 @@ static ssize_t read_part(struct vhost_reader *r, int sock, size_t want)
 	ssize_t n = unix_recv_fds(sock, to, want, fd, &n_fds);
 	int ret;
 
-	if (n == -EMSGSIZE)
-		return -EPROTO;
-	if (n < 0)
-		return n;
 	ret = take_fds(r, fd, n_fds);
-	r->have += (size_t)n;
-	return ret < 0 ? ret : n;
+	if (n == -EMSGSIZE || ret < 0)
+		return -EPROTO;
+	if (n > 0)
+		r->have += (size_t)n;
+	return n;
 }
 
 int vhost_reader_fill(struct vhost_reader *r, int sock)
