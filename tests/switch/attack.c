@@ -34,6 +34,9 @@ void attack_others_go_on(struct guests *g, const char *name, uint32_t seed)
 {
 	if (!testbed_alive(&g->t))
 		fail_msg("%s ended sluiced", name);
+	/* What they sent has arrived wherever it was flooded to. */
+	guest_check(&g->f[WITNESS], frontend_drain(&g->f[WITNESS], RECV_MS));
+	guest_check(&g->f[BYSTANDER], frontend_drain(&g->f[BYSTANDER], RECV_MS));
 	forget_frames(&g->f[WITNESS]);
 	forget_frames(&g->f[BYSTANDER]);
 	guests_cross(g, WITNESS, BYSTANDER, 1500, seed);
