@@ -165,7 +165,7 @@ json_t *fdb_show(void *ctx, const json_t *params, struct err *err)
 static json_t *describe_worker(const struct sluice_switch *sw, const struct worker_thread *wt)
 {
 	const struct worker *w = wt->worker;
-	const struct worker_stats *s = &w->stats;
+	const struct worker_stats s = worker_stats(w);
 	json_t *o = json_object(), *queues = json_array();
 
 	json_object_set_new(o, "worker", number(w->id));
@@ -173,11 +173,11 @@ static json_t *describe_worker(const struct sluice_switch *sw, const struct work
 	json_object_set_new(o, "spin_us",
 		sw->config.spin_us == SPIN_FOREVER ? json_string("max")
 						   : number(sw->config.spin_us));
-	json_object_set_new(o, "loops", number(s->loops));
-	json_object_set_new(o, "busy_loops", number(s->busy_loops));
-	json_object_set_new(o, "frames", number(s->frames));
-	json_object_set_new(o, "sleeps", number(s->sleeps));
-	json_object_set_new(o, "sleep_seconds", json_real((double)s->sleep_cycles / (double)w->hz));
+	json_object_set_new(o, "loops", number(s.loops));
+	json_object_set_new(o, "busy_loops", number(s.busy_loops));
+	json_object_set_new(o, "frames", number(s.frames));
+	json_object_set_new(o, "sleeps", number(s.sleeps));
+	json_object_set_new(o, "sleep_seconds", json_real((double)s.sleep_cycles / (double)w->hz));
 	for (size_t i = 0; i < sw->workers.n_owners; i++) {
 		const struct queue_owner *q = &sw->workers.owner[i];
 

@@ -163,7 +163,7 @@ void telemetry_update(const struct sluice_switch *sw)
 	}
 	summary->n_workers = sw->workers.n;
 	for (unsigned i = 0; i < sw->workers.n; i++)
-		summary->worker[i] = sw->workers.thread[i].worker->stats;
+		summary->worker[i] = worker_stats(sw->workers.thread[i].worker);
 	summary->n_addresses = fdb_n_entries(sw->fdb);
 	summary->fdb_size = sw->config.fdb_size;
 	pthread_mutex_unlock(&lock);

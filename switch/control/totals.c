@@ -10,7 +10,7 @@ struct counters totals_of(const struct port *p)
 		const uint64_t *from = (const uint64_t *)&p->counters[w];
 
 		for (size_t i = 0; i < sizeof(sum) / sizeof(*to); i++)
-			to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+			to[i] += counter_read(&from[i]);
 	}
 	return sum;
 }

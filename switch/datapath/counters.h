@@ -4,8 +4,8 @@
 /*
  * What a port counts, one set per worker.
  *
- * Thread-safety: each set is written by one worker only, with plain 64-bit stores, and summed by
- * the control thread; a sum may be a few frames old but never torn.
+ * Thread-safety: each set is written by one worker only, through counter_add(), and summed by the
+ * control thread; a sum may be a few frames old but never torn.
  */
 
 #include <stdint.h>
@@ -29,19 +29,30 @@ struct counters {
 	uint64_t drop[DROP_N_REASONS];
 } __attribute__((aligned(64)));
 
+/* For a counter that one thread writes while others read it: ordinary loads and stores, whole. */
+static inline void counter_add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t counter_read(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
 static inline void count_frame(struct counters_way *way, const struct frame *f)
 {
-	way->packets++;
-	way->bytes += f->len;
-	way->super_frames += f->offload.gso != GSO_NONE;
+	counter_add(&way->packets, 1);
+	counter_add(&way->bytes, f->len);
+	counter_add(&way->super_frames, f->offload.gso != GSO_NONE);
 }
 
 static inline void drop(struct counters *c, enum drop_reason reason)
 {
-	c->drop[reason]++;
+	counter_add(&c->drop[reason], 1);
 }
 
 static inline void drop_n(struct counters *c, enum drop_reason reason, unsigned n)
 {
-	c->drop[reason] += n;
+	counter_add(&c->drop[reason], n);
 }

@@ -53,11 +53,24 @@ static void go_to_sleep(struct worker *w, const struct topology *t)
 		rte_rcu_qsbr_thread_offline(w->qsbr, w->id);
 		w->sleep(w->ctx);
 		rte_rcu_qsbr_thread_online(w->qsbr, w->id);
-		w->stats.sleeps++;
-		w->stats.sleep_cycles += rte_rdtsc() - before;
+		counter_add(&w->stats.sleeps, 1);
+		counter_add(&w->stats.sleep_cycles, rte_rdtsc() - before);
 		t = __atomic_load_n(w->topology, __ATOMIC_ACQUIRE);
 	}
 	disarm_all(&t->rx[w->id]);
+}
+
+struct worker_stats worker_stats(const struct worker *w)
+{
+	const struct worker_stats *s = &w->stats;
+
+	return (struct worker_stats) {
+		.loops = counter_read(&s->loops),
+		.busy_loops = counter_read(&s->busy_loops),
+		.frames = counter_read(&s->frames),
+		.sleeps = counter_read(&s->sleeps),
+		.sleep_cycles = counter_read(&s->sleep_cycles),
+	};
 }
 
 void worker_run(struct worker *w)
@@ -71,10 +84,10 @@ void worker_run(struct worker *w)
 		uint64_t now = rte_rdtsc();
 		unsigned n = poll_queues(w, t, (uint32_t)(now / w->hz));
 
-		w->stats.loops++;
-		w->stats.frames += n;
+		counter_add(&w->stats.loops, 1);
+		counter_add(&w->stats.frames, n);
 		if (n > 0) {
-			w->stats.busy_loops++;
+			counter_add(&w->stats.busy_loops, 1);
 			idle_since = rte_rdtsc();
 		} else if (now - idle_since >= __atomic_load_n(&w->spin_cycles, __ATOMIC_RELAXED)) {
 			go_to_sleep(w, t);

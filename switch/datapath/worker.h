@@ -51,5 +51,8 @@ struct worker {
 	struct frame burst[BURST_MAX];
 };
 
+/* Any thread; each number is whole, together they may be a round apart. */
+struct worker_stats worker_stats(const struct worker *w);
+
 /* Runs until `stop`. */
 void worker_run(struct worker *w);

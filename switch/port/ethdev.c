@@ -63,7 +63,7 @@ static void ethdev_stats(struct port *p, json_t *out)
 	uint64_t n_bad = 0;
 
 	for (unsigned q = 0; q < p->n_queues; q++)
-		n_bad += __atomic_load_n(&ep->ingress[q].n_bad_checksum, __ATOMIC_RELAXED);
+		n_bad += counter_read(&ep->ingress[q].n_bad_checksum);
 	json_object_set_new(out, "bad_checksum", json_integer((json_int_t)n_bad));
 	if (rte_eth_stats_get(ep->id, &stats) < 0)
 		return;

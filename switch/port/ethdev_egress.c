@@ -29,9 +29,9 @@ static void flush(struct sender *s)
 		len[i] = out->mbuf[i]->pkt_len;
 	sent = rte_eth_tx_burst(s->ep->id, s->queue, out->mbuf, (uint16_t)out->n);
 	for (unsigned i = 0; i < sent; i++) {
-		s->c->tx.packets++;
-		s->c->tx.bytes += len[i];
-		s->c->tx.super_frames += out->is_super[i];
+		counter_add(&s->c->tx.packets, 1);
+		counter_add(&s->c->tx.bytes, len[i]);
+		counter_add(&s->c->tx.super_frames, out->is_super[i]);
 	}
 	if (unlikely(sent < out->n)) {
 		rte_pktmbuf_free_bulk(out->mbuf + sent, out->n - sent);
@@ -150,10 +150,10 @@ static void send_adapted(struct sender *s, const struct frame *f, unsigned caps)
 		return;
 	}
 	while (segment_next(&segmenter, scratch)) {
-		s->c->checksummed += !scratch->offload.needs_csum;
+		counter_add(&s->c->checksummed, !scratch->offload.needs_csum);
 		send_plain(s, scratch);
 	}
-	s->c->segmented += f->offload.gso != GSO_NONE;
+	counter_add(&s->c->segmented, f->offload.gso != GSO_NONE);
 }
 
 static void send_frame(struct sender *s, const struct frame *f)

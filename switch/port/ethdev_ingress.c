@@ -81,10 +81,10 @@ static enum outcome settle(struct ethdev_port *ep, struct ethdev_ingress *in, st
 {
 	switch (recover_offload(f, hint, ep->mtu)) {
 	case RECOVER_BAD_CHECKSUM:
-		in->n_bad_checksum++;
+		counter_add(&in->n_bad_checksum, 1);
 		return OUT_FRAME;
 	case RECOVER_BAD_FRAGMENT:
-		in->n_bad_checksum++;
+		counter_add(&in->n_bad_checksum, 1);
 		return OUT_FRAGMENTS;
 	case RECOVER_FRAGMENT:
 		return OUT_FRAGMENTS;

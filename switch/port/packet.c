@@ -29,11 +29,12 @@ static json_t *describe_queues(const struct packet_port *pp)
 
 	for (unsigned i = 0; i < pp->port.n_queues; i++) {
 		const struct packet_queue *q = &pp->queue[i];
-		uint64_t n = __atomic_load_n(&q->n_frames, __ATOMIC_RELAXED);
+		uint64_t n = counter_read(&q->n_frames);
+		bool bulk = __atomic_load_n(&q->bulk, __ATOMIC_RELAXED);
 
 		json_array_append_new(
 			queues, json_pack("{s:i, s:s, s:I}", "queue", (int)i, "mode",
-					q->bulk ? "bulk" : "small", "frames", (json_int_t)n));
+					bulk ? "bulk" : "small", "frames", (json_int_t)n));
 	}
 	return queues;
 }

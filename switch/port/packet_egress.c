@@ -90,7 +90,7 @@ static void send_adapted(struct packet_queue *q, const struct frame *f, struct c
 		n = (n + 1) % BURST_MAX;
 	}
 	flush(q, c);
-	c->segmented += f->offload.gso != GSO_NONE;
+	counter_add(&c->segmented, f->offload.gso != GSO_NONE);
 }
 
 static void drop_all(unsigned n, struct counters *c)

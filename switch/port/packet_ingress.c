@@ -131,6 +131,12 @@ static enum drop_reason take_slot(
 	return why == OFFLOAD_OK ? decode_offload(f, &slot->hdr) : why;
 }
 
+/* The control thread shows the mode. */
+static void set_bulk(struct packet_queue *q, bool bulk)
+{
+	__atomic_store_n(&q->bulk, bulk, __ATOMIC_RELAXED);
+}
+
 static unsigned receive_burst(
 	struct packet_queue *q, int fd, struct frame *burst, unsigned n, struct counters *c)
 {
@@ -155,7 +161,7 @@ static unsigned receive_burst(
 			continue;
 		}
 		if (burst[out].len >= BULK_MIN) {
-			q->bulk = true;
+			set_bulk(q, true);
 			q->n_small_run = 0;
 		}
 		count_frame(&c->rx, &burst[out++]);
@@ -264,7 +270,7 @@ static unsigned receive_landing(struct packet_queue *q, int fd, struct frame *f,
 	}
 	q->n_small_run = f->len < BULK_MIN ? q->n_small_run + 1 : 0;
 	if (q->n_small_run > SMALL_RUN_MAX)
-		q->bulk = false;
+		set_bulk(q, false);
 	count_frame(&c->rx, f);
 	return 1;
 }
@@ -308,7 +314,7 @@ unsigned packet_receive(struct port *p, unsigned queue, struct frame *burst, uns
 		n = receive_landing(q, fd, burst, sole, &landing, tagged, c);
 	else
 		n = receive_burst(q, fd, burst, n, c);
-	q->n_frames += n;
+	counter_add(&q->n_frames, n);
 	return n;
 }
 

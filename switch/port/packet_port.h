@@ -42,13 +42,13 @@ struct packet_queue {
 
 	/* the worker that owns the ingress */
 	const struct frame *prepared __attribute__((aligned(64))); /* the burst in `msg` */
-	bool bulk;
+	bool bulk;                                                 /* set_bulk(); control reads */
 	struct port *blocked_by; /* the sole guest has no room; frames stay in the socket */
 	struct port *armed;      /* the guest that was asked to tell of new buffers */
 	bool vlan_seen;          /* lengths and tags are peeked at before a landing */
 	unsigned window;         /* frames to ask for in small mode */
 	unsigned n_small_run;    /* small frames in a row, in bulk mode */
-	uint64_t n_frames;       /* received */
+	uint64_t n_frames;       /* received; control reads */
 	struct packet_slot slot[BURST_MAX];
 	struct mmsghdr msg[BURST_MAX];
 

@@ -179,9 +179,9 @@ static void send_adapted(struct egress *e, const struct frame *f)
 		}
 	}
 	flush(e);
-	e->c->segmented += f->offload.gso != GSO_NONE;
+	counter_add(&e->c->segmented, f->offload.gso != GSO_NONE);
 	if (!(e->vp->caps & EGRESS_CSUM))
-		e->c->checksummed += total;
+		counter_add(&e->c->checksummed, total);
 }
 
 /* The payload is there; now come the headers, judged and rewritten, and the guest may look. */
@@ -210,7 +210,7 @@ static void settle_landed(struct egress *e, const struct frame *f)
 	e->published = true;
 	l->valid = false;
 	count_frame(&e->c->tx, f);
-	e->c->landed++;
+	counter_add(&e->c->landed, 1);
 }
 
 static void send_frame(struct egress *e, const struct frame *f)
@@ -232,7 +232,7 @@ static void send_burst(struct egress *e, struct frame **frames, unsigned n)
 		send_frame(e, frames[i]);
 	flush(e);
 	if (e->published && virtqueue_wants_signal(e->vq) && virtqueue_signal(e->vq)) {
-		e->c->wakeups++;
+		counter_add(&e->c->wakeups, 1);
 		__atomic_store_n(&e->pair->quiet, true, __ATOMIC_RELAXED);
 	}
 	if (unlikely(virtqueue_fault(e->vq) != VIRTQUEUE_FAULT_NONE))

@@ -166,7 +166,7 @@ void vhost_ingress_release(struct port *p, unsigned queue, struct counters *c)
 	virtqueue_publish(vq, pair->n_held);
 	pair->n_held = 0;
 	if (virtqueue_wants_signal(vq) && virtqueue_signal(vq))
-		c->wakeups++;
+		counter_add(&c->wakeups, 1);
 	if (unlikely(virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE))
 		vhost_net_raise(vp);
 }

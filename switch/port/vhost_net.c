@@ -137,7 +137,7 @@ static void nudge_uml(struct vhost_port *vp, unsigned queue)
 
 	if (!__atomic_load_n(&pair->quiet, __ATOMIC_RELAXED))
 		return;
-	if (out->call_is_socket && virtqueue_usable(out))
+	if (virtqueue_usable(out) && __atomic_load_n(&out->call_is_socket, __ATOMIC_RELAXED))
 		(void)virtqueue_signal(out);
 	__atomic_store_n(&pair->quiet, false, __ATOMIC_RELAXED);
 }

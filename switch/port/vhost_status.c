@@ -74,11 +74,12 @@ static json_t *ring_status(const struct vhost_port *vp, unsigned i)
 	const struct virtqueue *vq = &vp->vu.ring[i];
 	enum virtqueue_state state = virtqueue_state(vq);
 	bool mapped = state == VIRTQUEUE_LIVE;
+	uint16_t available = mapped ? virtqueue_offered(vq) : 0;
 
 	return json_pack("{s:i, s:s, s:i, s:s, s:b, s:b, s:i}", "queue", (int)(i / 2), "direction",
 		i & 1 ? "rx" : "tx", "size", vp->vu.setup[i].size, "state", state_name[state],
 		"enabled", state == VIRTQUEUE_LIVE, "event_idx", vq->event_idx, "available",
-		mapped ? (int)(uint16_t)(vq->avail->idx - vq->taken) : 0);
+		(int)available);
 }
 
 static const char *down_reason(const struct vhost_port *vp, const char **hint)

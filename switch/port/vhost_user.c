@@ -206,12 +206,14 @@ static int set_vring_call(struct vhost_user *vu, struct vhost_message *m, struct
 		ret = vhost_signal_check(fd, &is_socket, err);
 	if (ret < 0)
 		return ret;
-	vu->ring[i].call_is_socket = is_socket;
-	old = __atomic_exchange_n(&vu->ring[i].call_fd, take_fd(m), __ATOMIC_ACQ_REL);
+	/* Nobody may take the new descriptor for what the old one was. */
+	old = __atomic_exchange_n(&vu->ring[i].call_fd, -1, __ATOMIC_ACQ_REL);
 	if (old >= 0) {
 		vu->host->quiesce(vu->host->ctx);
 		foreign_fd_close(vu->closer, old);
 	}
+	__atomic_store_n(&vu->ring[i].call_is_socket, is_socket, __ATOMIC_RELAXED);
+	__atomic_store_n(&vu->ring[i].call_fd, take_fd(m), __ATOMIC_RELEASE);
 	/* A signal that went to the old descriptor may have been lost. */
 	if (vu->setup[i].running)
 		vhost_rings_owe(vu, i);

@@ -28,7 +28,12 @@ const char *const virtqueue_fault_text[VIRTQUEUE_N_FAULTS] = {
 
 void virtqueue_init(struct virtqueue *vq)
 {
-	*vq = (struct virtqueue) { .kick_fd = -1, .call_fd = -1 };
+	memset(vq, 0, offsetof(struct virtqueue, state));
+	__atomic_store_n(&vq->state, VIRTQUEUE_STOPPED, __ATOMIC_RELEASE);
+	STORE(vq->fault, VIRTQUEUE_FAULT_NONE);
+	vq->kick_fd = -1;
+	STORE(vq->call_fd, -1);
+	STORE(vq->call_is_socket, false);
 }
 
 /* With EVENT_IDX: the guest's used_event sits behind the available ring, our avail_event behind
@@ -46,7 +51,7 @@ static uint16_t *avail_event(struct virtqueue *vq)
 void virtqueue_start(struct virtqueue *vq)
 {
 	vq->used_idx = LOAD(vq->used->idx);
-	vq->taken = vq->used_idx;
+	STORE(vq->taken, vq->used_idx);
 	vq->signalled_valid = false;
 	vq->region = NULL;
 	__atomic_store_n(&vq->fault, VIRTQUEUE_FAULT_NONE, __ATOMIC_RELAXED);
@@ -201,7 +206,7 @@ int virtqueue_gather(struct virtqueue *vq, uint16_t id, bool writable, struct io
 
 void virtqueue_publish(struct virtqueue *vq, unsigned n)
 {
-	vq->taken = (uint16_t)(vq->taken + n);
+	STORE(vq->taken, (uint16_t)(vq->taken + n));
 	vq->used_idx = (uint16_t)(vq->used_idx + n);
 	__atomic_store_n(&vq->used->idx, vq->used_idx, __ATOMIC_RELEASE);
 }
@@ -229,7 +234,7 @@ bool virtqueue_signal(struct virtqueue *vq)
 
 	if (fd < 0)
 		return false;
-	if (vq->call_is_socket)
+	if (LOAD(vq->call_is_socket))
 		n = send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
 	else
 		n = write(fd, &one, sizeof(one));

@@ -60,7 +60,7 @@ struct virtqueue {
 	uint16_t size;                     /* a power of two */
 	bool event_idx;
 	bool indirect;
-	uint16_t taken; /* next available entry to look at */
+	uint16_t taken; /* next available entry to look at; control reads (atomic) */
 	uint16_t used_idx;
 	uint16_t signalled; /* used index at the last signal */
 	bool signalled_valid;
@@ -68,11 +68,11 @@ struct virtqueue {
 	uint8_t fault; /* enum virtqueue_fault; the worker sets, control reads and clears (atomic)
 			*/
 	int kick_fd;   /* -1: none */
-	int call_fd;
-	bool call_is_socket; /* a UML guest, see vhost_net.c; set by control with call_fd */
+	int call_fd;   /* this and the next: control writes, workers read (atomic) */
+	bool call_is_socket; /* a UML guest, see vhost_net.c; vhost_user.c, set_vring_call() */
 } __attribute__((aligned(64)));
 
-/* A ring with nothing set up. */
+/* A ring with nothing set up. Workers may look at its state meanwhile. */
 void virtqueue_init(struct virtqueue *vq);
 
 /*
@@ -85,6 +85,13 @@ void virtqueue_start(struct virtqueue *vq);
  * Number of chains the guest offers behind `taken`. 0 and a fault if its index cannot be right.
  */
 unsigned virtqueue_available(struct virtqueue *vq);
+
+/* Any thread, while the ring is mapped: what the guest says it offers, unchecked. */
+static inline uint16_t virtqueue_offered(const struct virtqueue *vq)
+{
+	return (uint16_t)(__atomic_load_n(&vq->avail->idx, __ATOMIC_RELAXED) -
+			  __atomic_load_n(&vq->taken, __ATOMIC_RELAXED));
+}
 
 /* The head descriptor ids of the next n (<= available) chains, descriptors prefetched. */
 void virtqueue_peek(struct virtqueue *vq, unsigned n, uint16_t *ids);
