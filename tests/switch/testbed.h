@@ -96,6 +96,9 @@ int64_t testbed_wait_drops(struct testbed *t, const char *port, const char *reas
 
 /* Entries in sluiced's /proc/PID/fd. */
 int testbed_count_fds(const struct testbed *t);
-/* Lines in its /proc/PID/maps. */
+/*
+ * Lines in its /proc/PID/maps. If it runs under ThreadSanitizer, which maps more memory for each
+ * new address, only the shared ones: guest memory.
+ */
 int testbed_count_maps(const struct testbed *t);
 bool testbed_alive(const struct testbed *t);

@@ -4,10 +4,7 @@
  * The forwarding database under several threads: floods, whose deleted slots come back only when
  * all readers have reported, and everything at once.
  *
- * Also for ThreadSanitizer, to which DPDK's locks must be shown as compiler built-ins instead of
- * assembler:
- *
- *   meson setup build-tsan -Db_sanitize=thread -Db_lundef=false -Dc_args=-DRTE_FORCE_INTRINSICS
+ * Also for ThreadSanitizer: ./dev test tsan.
  */
 
 #include <pthread.h>
@@ -30,16 +27,6 @@
 #define N_QUIET   32
 #define BURST     32
 #define RUN_MS    1500
-
-/*
- * The library that fills a free slot of the hash table and then publishes it is not instrumented:
- * its memcpy() is seen, the store that publishes is not.
- */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-	return "race:__rte_hash_add_key_with_hash\n";
-}
 
 enum { QUIET = 1, FLOODING, SHARED, OTHER, TIED }; /* ports */
 
