@@ -14,9 +14,6 @@
 #include "switch/port/vhost_features.h"
 #include "switch/port/vhost_net_port.h"
 
-/* How long a VMM that made its call descriptor block stays away. */
-#define HANG_PAUSE_MS 1000
-
 /* --- pairs that come and go ------------------------------------------------------------------ */
 
 static struct vhost_port *port_of(struct vhost_user *vu)
@@ -137,7 +134,7 @@ static void nudge_uml(struct vhost_port *vp, unsigned queue)
 
 	if (!__atomic_load_n(&pair->quiet, __ATOMIC_RELAXED))
 		return;
-	if (virtqueue_usable(out) && __atomic_load_n(&out->call_is_socket, __ATOMIC_RELAXED))
+	if (virtqueue_usable(out) && virtqueue_call_is_socket(out))
 		(void)virtqueue_signal(out);
 	__atomic_store_n(&pair->quiet, false, __ATOMIC_RELAXED);
 }
@@ -167,6 +164,8 @@ static enum virtqueue_fault port_fault(const struct vhost_port *vp)
 
 	if (guest_memory_lost(&vp->vu.memory))
 		return VIRTQUEUE_FAULT_MEMORY;
+	if (vhost_user_hung(&vp->vu))
+		return VIRTQUEUE_FAULT_SIGNAL;
 	for (unsigned i = 0; i < vp->vu.offer.n_rings && fault == VIRTQUEUE_FAULT_NONE; i++)
 		fault = virtqueue_fault(&vp->vu.ring[i]);
 	return fault;
@@ -177,12 +176,8 @@ static void net_service(struct port *p)
 	struct vhost_port *vp = vhost_port(p);
 	enum virtqueue_fault fault = port_fault(vp);
 
-	if (fault == VIRTQUEUE_FAULT_NONE)
-		return;
-	vhost_socket_disconnect(&vp->socket, virtqueue_fault_text[fault]);
-	/* A worker hung in a system call until it was interrupted: not again and again. */
-	if (fault == VIRTQUEUE_FAULT_SIGNAL)
-		vhost_socket_pause(&vp->socket, HANG_PAUSE_MS);
+	if (fault != VIRTQUEUE_FAULT_NONE)
+		vhost_socket_disconnect(&vp->socket, virtqueue_fault_text[fault]);
 }
 
 static void net_close(struct port *p)

@@ -65,8 +65,8 @@ static bool ring_enabled(const struct vhost_user *vu, unsigned i)
 	return s->enable_told ? s->enabled : !vhost_user_has(vu, VHOST_F_PROTOCOL_FEATURES);
 }
 
-/* Derives the ring's state; true if it has been started, enabled or not. */
-static bool resume_ring(struct vhost_user *vu, unsigned i)
+/* Derives the ring's state. */
+static void resume_ring(struct vhost_user *vu, unsigned i)
 {
 	struct vhost_ring_setup *s = &vu->setup[i];
 	struct virtqueue *vq = &vu->ring[i];
@@ -74,33 +74,29 @@ static bool resume_ring(struct vhost_user *vu, unsigned i)
 	if (!s->started || !s->has_addr || s->size == 0 || !map_ring(vu, i)) {
 		s->running = false;
 		set_state(vq, VIRTQUEUE_STOPPED);
-		return false;
+		return;
 	}
 	if (!s->running) {
 		virtqueue_start(vq);
 		s->running = true;
 		vhost_rings_owe(vu, i);
 	}
-	if (virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE) {
+	if (virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE)
 		set_state(vq, VIRTQUEUE_STOPPED);
-		return false;
-	}
-	set_state(vq, ring_enabled(vu, i) ? VIRTQUEUE_LIVE : VIRTQUEUE_DISABLED);
-	return true;
+	else
+		set_state(vq, ring_enabled(vu, i) ? VIRTQUEUE_LIVE : VIRTQUEUE_DISABLED);
 }
 
 void vhost_rings_resume(struct vhost_user *vu, unsigned ring)
 {
-	bool any = false;
-
 	if (vu->hooks)
 		vu->hooks->resuming(vu, ring);
 	for (unsigned i = first_of(ring); i < end_of(vu, ring); i++)
-		any |= resume_ring(vu, i);
+		resume_ring(vu, i);
 	if (vu->hooks)
 		vu->hooks->resumed(vu, ring);
-	if (any)
-		vu->host->wake(vu->host->ctx);
+	/* Also if none runs: somebody may be asleep until one that has stopped makes room. */
+	vu->host->wake(vu->host->ctx);
 }
 
 void vhost_rings_drop_kick(struct vhost_user *vu, unsigned ring)
@@ -123,14 +119,9 @@ int vhost_rings_pay(struct vhost_user *vu, unsigned pair)
 {
 	uint32_t mine = 3u << 2 * pair;
 	uint32_t owed = __atomic_fetch_and(&vu->owed, ~mine, __ATOMIC_ACQUIRE) & mine;
-	int ret = 0;
 
-	for (unsigned i = 2 * pair; i < 2 * pair + 2; i++) {
-		if (!(owed >> i & 1))
-			continue;
-		(void)virtqueue_signal(&vu->ring[i]);
-		if (virtqueue_fault(&vu->ring[i]) == VIRTQUEUE_FAULT_SIGNAL)
-			ret = -EIO;
-	}
-	return ret;
+	for (unsigned i = 2 * pair; i < 2 * pair + 2; i++)
+		if (owed >> i & 1)
+			(void)virtqueue_signal(&vu->ring[i]);
+	return vhost_user_hung(vu) ? -EIO : 0;
 }

@@ -15,7 +15,9 @@
  *
  * Debts. A call descriptor belongs to the VMM too, which can make it block at any moment, so the
  * control thread never writes to one: it notes what is owed and wakes the workers; the one that
- * polls the pair pays. If that blocks, somebody watches (control/switch.c, host_quiesce()).
+ * polls the pair pays. If that blocks, somebody watches: workers_quiesce() in control/workers.c,
+ * and on_watchdog() in control/switch.c. It happens once in a connection's life
+ * (virtqueue_signal()).
  *
  * Thread-safety: vhost_rings_owed() and vhost_rings_pay(): the worker that owns the pair's
  * ingress. The rest: control thread.
@@ -38,5 +40,5 @@ static inline bool vhost_rings_owed(const struct vhost_user *vu, unsigned pair)
 	return __atomic_load_n(&vu->owed, __ATOMIC_RELAXED) >> 2 * pair & 3;
 }
 
-/* Signals them. -EIO: a ring broke over it. */
+/* Signals them. -EIO: that hung, now or before. */
 int vhost_rings_pay(struct vhost_user *vu, unsigned pair);

@@ -22,6 +22,9 @@
 #define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 5000
 
+/* How long a VMM that made its call descriptor block stays away. */
+#define HANG_PAUSE_MS 1000
+
 static void tell(const struct vhost_socket *s, const char *event, const char *detail)
 {
 	s->vu->host->event(s->vu->host->ctx, s->vu->port, event, detail);
@@ -57,6 +60,9 @@ static int serve_message(struct vhost_socket *s, struct err *err)
 	}
 	if (foreign_closer_stuck(s->vu->closer))
 		return err_set(err, -EMFILE, "the peer's descriptors cannot be closed");
+	/* Not when the worker gets round to saying so: the next message costs as much again. */
+	if (vhost_user_hung(s->vu))
+		return err_set(err, -EIO, "%s", virtqueue_fault_text[VIRTQUEUE_FAULT_SIGNAL]);
 	return ret == 1 ? send_reply(s, m, err) : 0;
 }
 
@@ -160,9 +166,11 @@ static void on_pause_over(evutil_socket_t unused, short what, void *arg)
 	event_add(s->accept_event, NULL);
 }
 
-void vhost_socket_pause(struct vhost_socket *s, unsigned ms)
+/* Accepts nobody for HANG_PAUSE_MS. */
+static void pause_accepting(struct vhost_socket *s)
 {
-	const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	const struct timeval tv = { .tv_sec = HANG_PAUSE_MS / 1000,
+		.tv_usec = HANG_PAUSE_MS % 1000 * 1000 };
 
 	if (!s->accept_event || s->pause_event)
 		return;
@@ -192,9 +200,10 @@ static unsigned jittered(unsigned ms)
 	return ms - ms / 4 + random % (ms / 2 + 1);
 }
 
-static void retry_later(struct vhost_socket *s)
+/* Not before `least_ms` have passed. */
+static void retry_later(struct vhost_socket *s, unsigned least_ms)
 {
-	unsigned ms = jittered(s->delay_ms);
+	unsigned delay = jittered(s->delay_ms), ms = delay > least_ms ? delay : least_ms;
 	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	s->delay_ms = s->delay_ms < RETRY_MAX_MS / 2 ? 2 * s->delay_ms : RETRY_MAX_MS;
@@ -228,13 +237,13 @@ static void on_retry(evutil_socket_t unused, short what, void *arg)
 		explain(s, fd);
 		log_debug("no connection", log_str("port", s->vu->port->name),
 			log_str("reason", s->attempt.text));
-		retry_later(s);
+		retry_later(s, 0);
 		return;
 	}
 	(void)unix_peer(fd, &peer);
 	begin(s, fd, &peer);
 	if (s->conn_fd < 0)
-		retry_later(s);
+		retry_later(s, 0);
 }
 
 static int start_connecting(struct vhost_socket *s, struct err *err)
@@ -285,7 +294,7 @@ void vhost_socket_good(struct vhost_socket *s)
 
 void vhost_socket_disconnect(struct vhost_socket *s, const char *why)
 {
-	bool broken = why && why[0];
+	bool broken = why && why[0], hung;
 
 	if (s->conn_fd < 0)
 		return;
@@ -294,13 +303,15 @@ void vhost_socket_disconnect(struct vhost_socket *s, const char *why)
 		tell(s, "guest-broken", why);
 	event_free(steal_ptr(&s->read_event));
 	vhost_reader_next(&s->reader);
-	vhost_user_reset(s->vu);
+	hung = vhost_user_reset(s->vu);
 	foreign_connection_close(s->vu->closer, steal_fd(&s->conn_fd));
 	s->peer_pid = 0;
 	s->vu->host->forget(s->vu->host->ctx, s->vu->port);
 	tell(s, "guest-disconnected", broken ? why : "the VMM hung up");
 	if (s->retry_event)
-		retry_later(s);
+		retry_later(s, hung ? HANG_PAUSE_MS : 0);
+	else if (hung)
+		pause_accepting(s);
 }
 
 void vhost_socket_close(struct vhost_socket *s)

@@ -13,7 +13,8 @@
  *
  * A connection is served without ever waiting for it. Half a message costs nothing but the bytes
  * that are there; a peer that does not read its replies, or that breaks the protocol, is
- * disconnected with the reason kept.
+ * disconnected with the reason kept. One that made a worker hang in a signal (vhost_user_hung())
+ * has to stay away for a second, in either mode: it must not do that again and again.
  *
  * Thread-safety: control thread only.
  */
@@ -55,12 +56,6 @@ int vhost_socket_open(struct vhost_socket *s, struct vhost_user *vu, const char 
 
 /* Ends the connection, if there is one, for this reason (NULL: none to speak of). */
 void vhost_socket_disconnect(struct vhost_socket *s, const char *why);
-
-/*
- * Server: accepts nobody for this long. For a peer that costs others something each time it is
- * thrown out; a client's delay grows anyway.
- */
-void vhost_socket_pause(struct vhost_socket *s, unsigned ms);
 
 /* The connection has come to something: the guest's rings run. */
 void vhost_socket_good(struct vhost_socket *s);

@@ -206,14 +206,11 @@ static int set_vring_call(struct vhost_user *vu, struct vhost_message *m, struct
 		ret = vhost_signal_check(fd, &is_socket, err);
 	if (ret < 0)
 		return ret;
-	/* Nobody may take the new descriptor for what the old one was. */
-	old = __atomic_exchange_n(&vu->ring[i].call_fd, -1, __ATOMIC_ACQ_REL);
+	old = virtqueue_set_call(&vu->ring[i], take_fd(m), is_socket);
 	if (old >= 0) {
 		vu->host->quiesce(vu->host->ctx);
 		foreign_fd_close(vu->closer, old);
 	}
-	__atomic_store_n(&vu->ring[i].call_is_socket, is_socket, __ATOMIC_RELAXED);
-	__atomic_store_n(&vu->ring[i].call_fd, take_fd(m), __ATOMIC_RELEASE);
 	/* A signal that went to the old descriptor may have been lost. */
 	if (vu->setup[i].running)
 		vhost_rings_owe(vu, i);
@@ -434,30 +431,38 @@ static void clear_setup(struct vhost_user *vu)
 		vu->setup[i] = (struct vhost_ring_setup) { .err_fd = -1 };
 }
 
+static void init_ring(struct vhost_user *vu, unsigned i)
+{
+	virtqueue_init(&vu->ring[i]);
+	vu->ring[i].hung = &vu->hung;
+}
+
 void vhost_user_init(struct vhost_user *vu, const struct port_host *host, const struct port *port,
 	const struct vhost_offer *offer, const struct vhost_hooks *hooks)
 {
 	*vu = (struct vhost_user) { .host = host, .port = port, .offer = *offer, .hooks = hooks };
 	clear_setup(vu);
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++)
-		virtqueue_init(&vu->ring[i]);
+		init_ring(vu, i);
 }
 
-void vhost_user_reset(struct vhost_user *vu)
+bool vhost_user_reset(struct vhost_user *vu)
 {
+	bool hung;
+
 	/* What is owed is not paid any more, and nobody is about to after the grace period. */
 	__atomic_store_n(&vu->owed, 0, __ATOMIC_RELAXED);
 	vhost_rings_park(vu, VHOST_ALL_RINGS);
+	hung = __atomic_exchange_n(&vu->hung, false, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < VHOST_RINGS_MAX; i++) {
 		vhost_rings_drop_kick(vu, i);
-		foreign_fd_close(vu->closer, vu->ring[i].call_fd);
+		foreign_fd_close(vu->closer, virtqueue_set_call(&vu->ring[i], -1, false));
 		foreign_fd_close(vu->closer, vu->setup[i].err_fd);
-		virtqueue_init(&vu->ring[i]);
+		init_ring(vu, i);
 	}
 	foreign_fd_close(vu->closer, vu->backend_req_fd);
 	guest_memory_clear(&vu->memory);
 	clear_setup(vu);
 	vhost_rings_resume(vu, VHOST_ALL_RINGS);
-	/* Somebody may be waiting for this guest to make room. */
-	vu->host->wake(vu->host->ctx);
+	return hung;
 }

@@ -22,7 +22,10 @@
  * A message that breaks a precondition, or that cannot be carried out, ends the connection, with
  * the reason kept for `port show`.
  *
- * Thread-safety: control thread, but for ring[], see virtqueue.h, and `owed`.
+ * A VMM that made a worker hang in a signal (`hung`) stays marked until the connection ends,
+ * whatever it does to its rings: whoever handles its messages asks vhost_user_hung() after each.
+ *
+ * Thread-safety: control thread, but for ring[], see virtqueue.h, `owed` and `hung`.
  */
 
 #include <stdbool.h>
@@ -85,6 +88,9 @@ struct vhost_user {
 	struct vhost_ring_setup setup[VHOST_RINGS_MAX];
 	/* Signals that workers owe, one bit a ring: control sets, workers clear (atomic). */
 	uint32_t owed __attribute__((aligned(64)));
+	/* A signal hung, see virtqueue_signal(): workers set, vhost_user_reset() clears (atomic).
+	 */
+	bool hung;
 	struct virtqueue ring[VHOST_RINGS_MAX];
 };
 
@@ -102,8 +108,17 @@ int vhost_user_handle(struct vhost_user *vu, struct vhost_message *m, struct err
 /* True if the failed request asked for an answer: `m` is then a negative one. */
 bool vhost_user_nack(const struct vhost_user *vu, struct vhost_message *m);
 
-/* The peer is gone: stops all rings, unmaps its memory, closes its descriptors. */
-void vhost_user_reset(struct vhost_user *vu);
+/*
+ * The peer is gone: stops all rings, unmaps its memory, closes its descriptors. True if it made a
+ * worker hang in a signal, be it only now.
+ */
+bool vhost_user_reset(struct vhost_user *vu);
+
+/* The peer made a worker hang in a signal: the connection must end. */
+static inline bool vhost_user_hung(const struct vhost_user *vu)
+{
+	return __atomic_load_n(&vu->hung, __ATOMIC_RELAXED);
+}
 
 static inline bool vhost_user_has(const struct vhost_user *vu, unsigned bit)
 {

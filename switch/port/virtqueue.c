@@ -32,8 +32,8 @@ void virtqueue_init(struct virtqueue *vq)
 	__atomic_store_n(&vq->state, VIRTQUEUE_STOPPED, __ATOMIC_RELEASE);
 	STORE(vq->fault, VIRTQUEUE_FAULT_NONE);
 	vq->kick_fd = -1;
-	STORE(vq->call_fd, -1);
-	STORE(vq->call_is_socket, false);
+	STORE(vq->call, -1);
+	vq->hung = NULL;
 }
 
 /* With EVENT_IDX: the guest's used_event sits behind the available ring, our avail_event behind
@@ -226,21 +226,41 @@ bool virtqueue_wants_signal(struct virtqueue *vq)
 	return !valid || vring_need_event(LOAD(*used_event(vq)), now, old);
 }
 
+int virtqueue_set_call(struct virtqueue *vq, int fd, bool is_socket)
+{
+	int call = fd < 0 ? -1 : 2 * fd + is_socket; /* Linux has no descriptors from 2^30 on */
+	int old = __atomic_exchange_n(&vq->call, call, __ATOMIC_ACQ_REL);
+
+	return old < 0 ? -1 : old / 2;
+}
+
+static bool may_signal(const struct virtqueue *vq)
+{
+	return virtqueue_fault(vq) == VIRTQUEUE_FAULT_NONE && !(vq->hung && LOAD(*vq->hung));
+}
+
+static void signal_hung(struct virtqueue *vq)
+{
+	if (vq->hung)
+		STORE(*vq->hung, true);
+	virtqueue_break(vq, VIRTQUEUE_FAULT_SIGNAL);
+}
+
 bool virtqueue_signal(struct virtqueue *vq)
 {
-	int fd = __atomic_load_n(&vq->call_fd, __ATOMIC_ACQUIRE);
+	int call = __atomic_load_n(&vq->call, __ATOMIC_ACQUIRE);
 	uint64_t one = 1;
 	ssize_t n;
 
-	if (fd < 0)
+	if (call < 0 || !may_signal(vq))
 		return false;
-	if (LOAD(vq->call_is_socket))
-		n = send(fd, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (call & 1)
+		n = send(call / 2, &one, sizeof(one), MSG_DONTWAIT | MSG_NOSIGNAL);
 	else
-		n = write(fd, &one, sizeof(one));
-	/* Only a write that blocked is interrupted: see host_quiesce() in control/switch.c. */
+		n = write(call / 2, &one, sizeof(one));
+	/* Only a write that blocked is interrupted: workers_quiesce() in control/workers.c. */
 	if (n < 0 && errno == EINTR)
-		virtqueue_break(vq, VIRTQUEUE_FAULT_SIGNAL);
+		signal_hung(vq);
 	return n == sizeof(one);
 }
 

@@ -68,8 +68,8 @@ struct virtqueue {
 	uint8_t fault; /* enum virtqueue_fault; the worker sets, control reads and clears (atomic)
 			*/
 	int kick_fd;   /* -1: none */
-	int call_fd;   /* this and the next: control writes, workers read (atomic) */
-	bool call_is_socket; /* a UML guest, see vhost_net.c; vhost_user.c, set_vring_call() */
+	int call;      /* descriptor and kind in one word; -1: none. Control sets (atomic) */
+	bool *hung;    /* the connection's, see virtqueue_signal(); NULL: nobody keeps it */
 } __attribute__((aligned(64)));
 
 /* A ring with nothing set up. Workers may look at its state meanwhile. */
@@ -126,7 +126,27 @@ void virtqueue_publish(struct virtqueue *vq, unsigned n);
 /* True if the guest asked to be told about what was published since the last signal. */
 bool virtqueue_wants_signal(struct virtqueue *vq);
 
-/* Writes the call eventfd, if there is one. Returns true if it did. */
+/*
+ * The call descriptor: an eventfd, or (a UML guest) a unix socket. Workers see both facts change at
+ * once. Returns the former one, -1 if there was none; a worker may still be writing to it.
+ */
+int virtqueue_set_call(struct virtqueue *vq, int fd, bool is_socket);
+
+static inline bool virtqueue_call_is_socket(const struct virtqueue *vq)
+{
+	int call = __atomic_load_n(&vq->call, __ATOMIC_RELAXED);
+
+	return call >= 0 && (call & 1);
+}
+
+/*
+ * Writes the call descriptor, if there is one. Returns true if it did.
+ *
+ * The VMM can make that write block; it is interrupted then. The ring is broken and *hung is set,
+ * and while that is, no ring that shares it is signalled: a fault ends when its ring is set up
+ * anew, which is the VMM's to do, so it does not keep the VMM from having us hang again. A ring
+ * that is broken is not signalled either.
+ */
 bool virtqueue_signal(struct virtqueue *vq);
 
 /*

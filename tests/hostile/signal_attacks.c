@@ -60,6 +60,39 @@ static void call_full(struct assault *a)
 	assault_must_end(a);
 }
 
+/* The same, and each message has the switch signal that ring anew. */
+static void call_full_restart(struct assault *a)
+{
+	struct frontend_options o = assault_options;
+	unsigned queue = a->round & 1;
+	struct vu_vring_state base = { queue, 0 };
+
+	o.features &= ~VF_EVENT_IDX;
+	if (!assault_connect(a, &o))
+		return;
+	if (fill_and_block(a->f.queue[queue].call))
+		for (unsigned i = 0; i < 200 && !assault_thrown_out(a); i++)
+			frontend_message(&a->f, VU_SET_VRING_BASE, &base, sizeof(base), NULL, 0);
+	assault_must_end(a);
+}
+
+/* The same, behind something else that costs the connection. */
+static void call_full_broken(struct assault *a)
+{
+	struct frontend_options o = assault_options;
+	unsigned queue = a->round & 1;
+
+	o.features &= ~VF_EVENT_IDX;
+	if (!assault_connect(a, &o))
+		return;
+	send_some(a, 1);
+	if (fill_and_block(a->f.queue[queue].call)) {
+		send_some(a, 1);
+		assault_offer(a, FRONT_TX, UINT16_MAX);
+	}
+	assault_must_end(a);
+}
+
 /* The switch's own end of the call: never read, replaced, taken away, all under traffic. */
 static void call_churn(struct assault *a)
 {
@@ -165,6 +198,9 @@ static void ring_never_refilled(struct assault *a)
 const struct attack signal_attacks[] = {
 	{ "kick-flood", "-", kick_flood, "kicks without work, as fast as possible" },
 	{ "call-full", "hangup", call_full, "a call eventfd that is full and blocks" },
+	{ "call-full-restart", "hangup", call_full_restart,
+		"the same, and a stream of messages that restart its ring" },
+	{ "call-full-broken", "hangup", call_full_broken, "the same, and a broken ring" },
 	{ "call-churn", "-", call_churn, "kick and call descriptors replaced under traffic" },
 	{ "ring-enable-flap", "-", ring_enable_flap, "rings enabled and disabled one by one" },
 	{ "ring-restart", "-", ring_restart, "rings stopped and started at odd places" },

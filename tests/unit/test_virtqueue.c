@@ -8,10 +8,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -350,15 +353,85 @@ static void test_arm(void **state)
 
 static void test_signal_writes_the_eventfd(void **state)
 {
+	int call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	uint64_t count = 0;
 
 	assert_false(virtqueue_signal(&vq));
-	vq.call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(virtqueue_set_call(&vq, call, false), -1);
 	assert_true(virtqueue_signal(&vq));
 	assert_true(virtqueue_signal(&vq));
-	assert_int_equal(read(vq.call_fd, &count, sizeof(count)), sizeof(count));
+	assert_int_equal(read(call, &count, sizeof(count)), sizeof(count));
 	assert_int_equal(count, 2);
-	close(vq.call_fd);
+	assert_int_equal(virtqueue_set_call(&vq, -1, false), call);
+	assert_false(virtqueue_signal(&vq));
+	close(call);
+}
+
+/* The kind of a descriptor goes with it. */
+static void test_signal_writes_a_socket(void **state)
+{
+	uint64_t one = 0;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_false(virtqueue_call_is_socket(&vq));
+	assert_int_equal(virtqueue_set_call(&vq, pair[0], true), -1);
+	assert_true(virtqueue_call_is_socket(&vq));
+	assert_true(virtqueue_signal(&vq));
+	assert_int_equal(read(pair[1], &one, sizeof(one)), sizeof(one));
+	assert_int_equal(one, 1);
+	/* full: nobody waits for it, and that is no fault */
+	while (virtqueue_signal(&vq))
+		;
+	assert_int_equal(virtqueue_fault(&vq), VIRTQUEUE_FAULT_NONE);
+	close(pair[1]);
+	assert_false(virtqueue_signal(&vq));
+	assert_int_equal(virtqueue_set_call(&vq, -1, false), pair[0]);
+	assert_false(virtqueue_call_is_socket(&vq));
+	close(pair[0]);
+}
+
+static void on_alarm(int sig)
+{
+}
+
+/* The first fault is kept; that the write hung is remembered all the same, and for all rings. */
+static void test_signal_that_hangs(void **state)
+{
+	const struct sigaction interrupt = { .sa_handler = on_alarm };
+	const struct itimerval soon = { .it_value.tv_usec = 20000 }, never = { 0 };
+	const uint64_t full = UINT64_MAX - 1;
+	int call = eventfd(0, EFD_CLOEXEC);
+	struct virtqueue other;
+	uint64_t count = 0;
+	bool hung = false;
+
+	virtqueue_init(&other);
+	other.hung = vq.hung = &hung;
+	(void)virtqueue_set_call(&vq, call, false);
+	(void)virtqueue_set_call(&other, call, false);
+	assert_int_equal(write(call, &full, sizeof(full)), sizeof(full));
+	assert_int_equal(sigaction(SIGALRM, &interrupt, NULL), 0);
+	/* a broken ring is not signalled: this would hang for ever */
+	virtqueue_break(&vq, VIRTQUEUE_FAULT_INDEX);
+	assert_false(virtqueue_signal(&vq));
+	assert_false(hung);
+
+	virtqueue_start(&vq);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_false(virtqueue_signal(&vq));
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_true(hung);
+	assert_int_equal(virtqueue_fault(&vq), VIRTQUEUE_FAULT_SIGNAL);
+	virtqueue_start(&vq);
+	assert_int_equal(virtqueue_fault(&vq), VIRTQUEUE_FAULT_NONE);
+	assert_false(virtqueue_signal(&vq));
+	assert_false(virtqueue_signal(&other));
+	assert_int_equal(read(call, &count, sizeof(count)), sizeof(count));
+	assert_true(count == full);
+	hung = false;
+	assert_true(virtqueue_signal(&other));
+	close(call);
 }
 
 int main(void)
@@ -381,6 +454,8 @@ int main(void)
 		cmocka_unit_test_setup(test_signal_by_event_index, set_up),
 		cmocka_unit_test_setup(test_arm, set_up),
 		cmocka_unit_test_setup(test_signal_writes_the_eventfd, set_up),
+		cmocka_unit_test_setup(test_signal_writes_a_socket, set_up),
+		cmocka_unit_test_setup(test_signal_that_hangs, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
