@@ -40,6 +40,8 @@
 	X(MTU, mtu, TX, "larger than the interface's MTU")                                         \
 	X(REFUSED, refused, TX, "the kernel refused the frame")                                    \
 	X(HEADERS_LONG, headers_long, TX, "headers too long to segment or checksum")               \
+	X(SEGMENTS_MANY, segments_many, TX,                                                        \
+		"a burst of super-frames that would make too many segments")                       \
 	X(TUNNEL_GSO, tunnel_gso, TX,                                                              \
 		"tunnelled super-frame that the egress cannot take and we cannot slice")           \
 	X(GSO_MISMATCH, gso_mismatch, TX, "segmentation type does not match the headers")          \

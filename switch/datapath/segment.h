@@ -14,6 +14,13 @@
 #include "switch/datapath/ip.h"
 #include "switch/datapath/offload.h"
 
+/*
+ * Most segments that one transmit() makes: what stands behind the same egress, and the worker's
+ * other ports, wait for them. A burst of what Linux sends fits: 46 segments of a 64 KiB TCP
+ * super-frame at an MSS of 1448, or 128 datagrams of UDP.
+ */
+#define SEGMENTS_PER_BURST 4096
+
 /* Walks one frame; the fields are segment.c's own. */
 struct segmenter {
 	const struct frame *frame;
@@ -41,3 +48,15 @@ bool segment_next(struct segmenter *s, struct frame *out);
 
 /* How many there are still to come. */
 unsigned segment_left(const struct segmenter *s);
+
+/* Takes them from what is left of SEGMENTS_PER_BURST. DROP_SEGMENTS_MANY: they are more than that.
+ */
+static inline enum drop_reason segment_charge(const struct segmenter *s, unsigned *budget)
+{
+	unsigned n = segment_left(s);
+
+	if (n > *budget)
+		return DROP_SEGMENTS_MANY;
+	*budget -= n;
+	return OFFLOAD_OK;
+}

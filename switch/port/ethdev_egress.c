@@ -13,6 +13,7 @@ struct sender {
 	struct ethdev_port *ep;
 	struct ethdev_egress *out;
 	uint16_t queue;
+	unsigned budget; /* segments that may still be made */
 	struct counters *c;
 };
 
@@ -145,6 +146,8 @@ static void send_adapted(struct sender *s, const struct frame *f, unsigned caps)
 	enum drop_reason why = segment_begin(&segmenter, f, caps);
 	struct frame *scratch = &s->out->scratch;
 
+	if (why == OFFLOAD_OK)
+		why = segment_charge(&segmenter, &s->budget);
 	if (why != OFFLOAD_OK) {
 		drop(s->c, why);
 		return;
@@ -186,7 +189,12 @@ void ethdev_transmit(
 	struct port *p, unsigned queue, struct frame **frames, unsigned n, struct counters *c)
 {
 	struct ethdev_port *ep = ethdev_port(p);
-	struct sender s = { .ep = ep, .queue = (uint16_t)(queue % p->n_queues), .c = c };
+	struct sender s = {
+		.ep = ep,
+		.queue = (uint16_t)(queue % p->n_queues),
+		.budget = SEGMENTS_PER_BURST,
+		.c = c,
+	};
 
 	s.out = &ep->egress[s.queue];
 	if (ethdev_is_echoing(ep))

@@ -68,8 +68,9 @@ static void enqueue(struct packet_queue *q, const struct frame *f, struct counte
 		flush(q, c);
 }
 
-/* Sends a frame in a form that this kernel takes. */
-static void send_adapted(struct packet_queue *q, const struct frame *f, struct counters *c)
+/* Sends a frame in a form that this kernel takes; `budget`: segments that may still be made. */
+static void send_adapted(
+	struct packet_queue *q, const struct frame *f, unsigned *budget, struct counters *c)
 {
 	struct segmenter s;
 	enum drop_reason why = segment_begin(&s, f, q->caps);
@@ -79,6 +80,8 @@ static void send_adapted(struct packet_queue *q, const struct frame *f, struct c
 		enqueue(q, f, c);
 		return;
 	}
+	if (why == OFFLOAD_OK)
+		why = segment_charge(&s, budget);
 	if (why != OFFLOAD_OK) {
 		drop(c, why);
 		return;
@@ -104,6 +107,7 @@ void packet_transmit(
 	struct port *p, unsigned queue, struct frame **frames, unsigned n, struct counters *c)
 {
 	struct packet_queue *q = &packet_port(p)->queue[queue % p->n_queues];
+	unsigned budget = SEGMENTS_PER_BURST;
 
 	rte_spinlock_lock(&q->egress_lock);
 	q->out_fd = packet_fd(q);
@@ -115,7 +119,7 @@ void packet_transmit(
 		if (likely(offload_fits(frames[i], q->caps)))
 			enqueue(q, frames[i], c);
 		else
-			send_adapted(q, frames[i], c);
+			send_adapted(q, frames[i], &budget, c);
 	}
 	flush(q, c);
 out:

@@ -19,6 +19,7 @@ struct egress {
 	unsigned n_chains;  /* of them reserved and not yet published */
 	unsigned n_iov;
 	unsigned n_slots;
+	unsigned budget; /* segments that may still be made */
 	bool published;
 	bool home; /* the pair that the source's landings are in */
 };
@@ -160,6 +161,8 @@ static void send_adapted(struct egress *e, const struct frame *f)
 		(void)send_plain(e, f);
 		return;
 	}
+	if (why == OFFLOAD_OK)
+		why = segment_charge(&s, &e->budget);
 	if (why != OFFLOAD_OK) {
 		drop(e->c, why);
 		return;
@@ -168,7 +171,7 @@ static void send_adapted(struct egress *e, const struct frame *f)
 	while (segment_next(&s, &scratch[n])) {
 		why = send_plain(e, &scratch[n]);
 		total++;
-		/* A guest may ask for 64 K segments of one byte: build none that has no place. */
+		/* There may be more than a thousand: build none that has no place. */
 		if (unlikely(why == DROP_RING_FULL)) {
 			drop_n(e->c, why, segment_left(&s));
 			break;
@@ -248,6 +251,7 @@ static bool send_by(struct vhost_port *vp, unsigned pair, unsigned queue, struct
 		.pair = &vp->pair[pair],
 		.vq = egress_ring(vp, pair),
 		.c = c,
+		.budget = SEGMENTS_PER_BURST,
 		.home = pair == queue,
 	};
 	bool usable;

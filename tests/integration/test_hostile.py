@@ -29,8 +29,9 @@ RESENT = 1000
 
 # Frames of the attacker's own that the kernel behind the uplink, or we in its stead, refuse.
 REFUSED = {("uplink", reason) for reason in
-           ("refused", "mtu", "gso_mismatch", "headers_long", "tunnel_gso", "socket_full")} | {
-    ("vm0", reason) for reason in ("gso_mismatch", "headers_long", "tunnel_gso")}
+           ("refused", "mtu", "gso_mismatch", "headers_long", "tunnel_gso", "segments_many",
+            "socket_full")} | {
+    ("vm0", reason) for reason in ("gso_mismatch", "headers_long", "segments_many", "tunnel_gso")}
 
 # These send frames that somebody else has to refuse.
 ODD_FRAMES = ("absurd-csum", "absurd-gso", "avail-dither", "frame-noise", "header-toctou",
