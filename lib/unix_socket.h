@@ -34,8 +34,8 @@ int unix_peer(int fd, struct unix_peer *peer);
 /*
  * One recvmsg(2) that also takes descriptors. Returns bytes read, 0 at end of stream, negative
  * errno (-EAGAIN: nothing there). On entry *n_fds is the room in fds[], on return how many came;
- * the caller owns them, whatever is returned. -EMSGSIZE: there were more, for which fds[] has no room
- * (those are closed) or this process none.
+ * the caller owns them, whatever is returned. -EMSGSIZE: there were more, for which fds[] has no
+ * room (those are closed) or this process none.
  */
 ssize_t unix_recv_fds(int sock, void *buf, size_t len, int *fds, size_t *n_fds);
 

@@ -96,12 +96,6 @@ static void send_adapted(
 	counter_add(&c->segmented, f->offload.gso != GSO_NONE);
 }
 
-static void drop_all(unsigned n, struct counters *c)
-{
-	for (unsigned i = 0; i < n; i++)
-		drop(c, DROP_PORT_DOWN);
-}
-
 /* Any socket of a group sends as well as another; the frame's own queue keeps its flow in order. */
 void packet_transmit(
 	struct port *p, unsigned queue, struct frame **frames, unsigned n, struct counters *c)
@@ -112,7 +106,7 @@ void packet_transmit(
 	rte_spinlock_lock(&q->egress_lock);
 	q->out_fd = packet_fd(q);
 	if (unlikely(q->out_fd < 0)) {
-		drop_all(n, c);
+		drop_n(c, DROP_PORT_DOWN, n);
 		goto out;
 	}
 	for (unsigned i = 0; i < n; i++) {
