@@ -132,11 +132,32 @@ unsigned fdb_expire(struct fdb *fdb, uint32_t now_s, uint32_t age_s)
 	return run_sweep(fdb, &aged);
 }
 
+/*
+ * As many steps as the port has entries, and not as the table has: whoever disconnects again and
+ * again makes the control thread do this. Bounded, should the port learn as fast.
+ */
+static unsigned flush_port(struct fdb *fdb, uint16_t port)
+{
+	unsigned n = 0;
+	bool more;
+
+	do {
+		rte_spinlock_lock(&fdb->lock);
+		more = fdb->share.port[port].n > 0;
+		if (more) {
+			fdb_table_forget(fdb, fdb_share_oldest(&fdb->share, port));
+			n++;
+		}
+		rte_spinlock_unlock(&fdb->lock);
+	} while (more && n < fdb->size);
+	return n;
+}
+
 unsigned fdb_flush(struct fdb *fdb, uint16_t port)
 {
-	const struct sweep learned = { .port = port, .age_s = ANY_AGE };
+	const struct sweep learned = { .port = FDB_PORT_NONE, .age_s = ANY_AGE };
 
-	return run_sweep(fdb, &learned);
+	return port == FDB_PORT_NONE ? run_sweep(fdb, &learned) : flush_port(fdb, port);
 }
 
 unsigned fdb_forget_port(struct fdb *fdb, uint16_t port)
