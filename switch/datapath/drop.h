@@ -27,6 +27,7 @@
 	X(TRUNCATED, truncated, RX, "longer than the driver's ring frames: payload is missing")    \
 	X(SIZES_LOST, sizes_lost, RX,                                                              \
 		"UDP super-frame from a driver that does not tell its datagrams' sizes")           \
+	X(DISABLED, disabled, RX, "sent by a queue that the guest's driver has disabled")          \
 	X(LANDING_LOST, landing_lost, RX, "guest memory vanished while the frame was received")    \
 	X(RING_FULL, ring_full, TX, "the guest or device has no free receive buffer")              \
 	X(BUFFER_SMALL, buffer_small, TX,                                                          \

@@ -118,6 +118,21 @@ static unsigned open_burst(struct vhost_port *vp, struct frame *burst, const uin
 	return out;
 }
 
+/* Takes what is there, for release() to return: the driver has disabled the ring. */
+static void discard(struct vhost_port *vp, struct vhost_pair *pair, struct virtqueue *vq,
+	unsigned n, struct counters *c)
+{
+	unsigned available = virtqueue_available(vq);
+
+	if (available < n)
+		n = available;
+	virtqueue_peek(vq, n, pair->held);
+	pair->n_held = n;
+	drop_n(c, DROP_DISABLED, n);
+	if (unlikely(virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE))
+		vhost_net_raise(vp);
+}
+
 unsigned vhost_ingress_receive(struct port *p, unsigned queue, struct frame *burst, unsigned n,
 	struct port *sole, struct counters *c)
 {
@@ -130,8 +145,11 @@ unsigned vhost_ingress_receive(struct port *p, unsigned queue, struct frame *bur
 	pair->n_held = 0;
 	if (unlikely(vhost_rings_owed(&vp->vu, queue)) && vhost_rings_pay(&vp->vu, queue) < 0)
 		vhost_net_raise(vp);
-	if (unlikely(!virtqueue_usable(vq)))
+	if (unlikely(!virtqueue_usable(vq))) {
+		if (virtqueue_drains(vq))
+			discard(vp, pair, vq, n, c);
 		return 0;
+	}
 	available = virtqueue_available(vq);
 	if (available < n)
 		n = available;

@@ -145,7 +145,7 @@ static bool net_arm(struct port *p, unsigned queue)
 	struct virtqueue *in = ingress_ring(vp, queue);
 
 	nudge_uml(vp, queue);
-	return virtqueue_usable(in) && virtqueue_arm(in, in->taken);
+	return (virtqueue_usable(in) || virtqueue_drains(in)) && virtqueue_arm(in, in->taken);
 }
 
 static void net_disarm(struct port *p, unsigned queue)

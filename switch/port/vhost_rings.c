@@ -65,6 +65,18 @@ static bool ring_enabled(const struct vhost_user *vu, unsigned i)
 	return s->enable_told ? s->enabled : !vhost_user_has(vu, VHOST_F_PROTOCOL_FEATURES);
 }
 
+/*
+ * A guest that sends by fewer queues than before has frames left in the others; its TCP waits for
+ * them to come back. So a disabled transmit ring is drained, as the specification has it; but not
+ * for peers without the feature, see ring_enabled().
+ */
+static enum virtqueue_state disabled_state(const struct vhost_user *vu, unsigned i)
+{
+	bool drains = i & 1 && vhost_user_has(vu, VHOST_F_PROTOCOL_FEATURES);
+
+	return drains ? VIRTQUEUE_DRAINING : VIRTQUEUE_DISABLED;
+}
+
 /* Derives the ring's state. */
 static void resume_ring(struct vhost_user *vu, unsigned i)
 {
@@ -84,7 +96,7 @@ static void resume_ring(struct vhost_user *vu, unsigned i)
 	if (virtqueue_fault(vq) != VIRTQUEUE_FAULT_NONE)
 		set_state(vq, VIRTQUEUE_STOPPED);
 	else
-		set_state(vq, ring_enabled(vu, i) ? VIRTQUEUE_LIVE : VIRTQUEUE_DISABLED);
+		set_state(vq, ring_enabled(vu, i) ? VIRTQUEUE_LIVE : disabled_state(vu, i));
 }
 
 void vhost_rings_resume(struct vhost_user *vu, unsigned ring)

@@ -70,7 +70,8 @@ static json_t *peer_status(const struct vhost_port *vp)
 
 static json_t *ring_status(const struct vhost_port *vp, unsigned i)
 {
-	static const char *const state_name[] = { "stopped", "parked", "disabled", "live" };
+	static const char *const state_name[] = { "stopped", "parked", "disabled", "disabled",
+		"live" };
 	const struct virtqueue *vq = &vp->vu.ring[i];
 	enum virtqueue_state state = virtqueue_state(vq);
 	bool mapped = state == VIRTQUEUE_LIVE;

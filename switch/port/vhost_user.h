@@ -16,8 +16,9 @@
  * peer did not acknowledge VHOST_F_PROTOCOL_FEATURES.
  *
  * Not every VMM follows the protocol to its end: UML resets a device without GET_VRING_BASE and
- * lets the guest reuse the ring's memory. So a disabled ring is left alone (the specification would
- * have its frames discarded), and SET_VRING_ADDR and _BASE begin a ring anew.
+ * lets the guest reuse the ring's memory. So a disabled ring is left alone unless the peer
+ * acknowledged VHOST_F_PROTOCOL_FEATURES (then its frames are discarded, as the specification has
+ * it), and SET_VRING_ADDR and _BASE begin a ring anew.
  *
  * A message that breaks a precondition, or that cannot be carried out, ends the connection, with
  * the reason kept for `port show`.

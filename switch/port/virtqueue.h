@@ -34,6 +34,7 @@ enum virtqueue_state {
 	VIRTQUEUE_STOPPED,  /* the worker does not touch it */
 	VIRTQUEUE_PARKED,   /* likewise, for the moment it takes the control thread to change it */
 	VIRTQUEUE_DISABLED, /* likewise: started, but not enabled by the driver */
+	VIRTQUEUE_DRAINING, /* disabled, and what the driver still puts there is discarded */
 	VIRTQUEUE_LIVE,
 };
 
@@ -169,6 +170,13 @@ void virtqueue_break(struct virtqueue *vq, enum virtqueue_fault fault);
 static inline enum virtqueue_fault virtqueue_fault(const struct virtqueue *vq)
 {
 	return __atomic_load_n(&vq->fault, __ATOMIC_RELAXED);
+}
+
+/* Disabled and not broken, and not to be left alone. */
+static inline bool virtqueue_drains(const struct virtqueue *vq)
+{
+	return virtqueue_state(vq) == VIRTQUEUE_DRAINING &&
+	       virtqueue_fault(vq) == VIRTQUEUE_FAULT_NONE;
 }
 
 /* Live and not broken. */
