@@ -10,10 +10,10 @@ MAC = {"mac": guest_mac(0)}
 
 
 def restart_under_traffic(lab, config):
-    """Kills the switch under streams both ways and starts it again, three times."""
+    """Kills the switch under streams both ways and starts it again, twice."""
     vm = lab.guests[0]
     streams = [Stream(vm, lab.peer, PEER4), Stream(lab.peer, vm, guest4(), port=5002)]
-    for _ in range(3):
+    for _ in range(2):
         both_moved(lab, 4 * MIB)
         lab.sluiced.kill()
         lab.start(config).wait_connected("vm0")
