@@ -72,9 +72,10 @@ static bool ring_enabled(const struct vhost_user *vu, unsigned i)
  */
 static enum virtqueue_state disabled_state(const struct vhost_user *vu, unsigned i)
 {
-	bool drains = i & 1 && vhost_user_has(vu, VHOST_F_PROTOCOL_FEATURES);
-
-	return drains ? VIRTQUEUE_DRAINING : VIRTQUEUE_DISABLED;
+	/* UML disables its only pair to have it left alone. */
+	if (i & 1 && vu->offer.n_rings > 2 && vu->setup[i].drains)
+		return VIRTQUEUE_DRAINING;
+	return VIRTQUEUE_DISABLED;
 }
 
 /* Derives the ring's state. */

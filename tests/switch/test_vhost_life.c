@@ -377,7 +377,7 @@ static void test_vring_base(void **state)
 	guests_stop(&guests);
 }
 
-/* What is sent by a disabled ring is discarded, and nothing is put into one. */
+/* A disabled ring is left alone: what is in it waits, and nothing is put into one. */
 static void test_disabled_rings(void **state)
 {
 	struct frontend *a = &guests.f[0], *b = &guests.f[1];
@@ -386,11 +386,10 @@ static void test_disabled_rings(void **state)
 		packet_plain(&out, 2, 1, 300, round);
 		guest_check(a, frontend_enable_queue(a, FRONT_TX, false));
 		guest_send(a, &out);
-		guest_check(a, frontend_drain(a, RECV_MS));
 		guest_hears_nothing(b);
-		assert_int_equal(testbed_drops(&guests.t, "a", "disabled"), round + 1);
 		guest_check(a, frontend_enable_queue(a, FRONT_TX, true));
-		guests_cross(&guests, 0, 1, 800, round);
+		guest_check(a, frontend_drain(a, RECV_MS));
+		guest_recv(b, &in, &(struct virtio_net_hdr_mrg_rxbuf) { 0 });
 		guest_check(b, frontend_enable_queue(b, FRONT_RX, false));
 		guest_send(a, &out);
 		guest_check(a, frontend_drain(a, RECV_MS));
