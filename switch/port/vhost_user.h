@@ -16,8 +16,8 @@
  * peer did not acknowledge VHOST_F_PROTOCOL_FEATURES.
  *
  * Not every VMM follows the protocol to its end: UML resets a device without GET_VRING_BASE and
- * lets the guest reuse the ring's memory. So a disabled ring is left alone unless the peer
- * acknowledged VHOST_F_PROTOCOL_FEATURES (then its frames are discarded, as the specification has
+ * lets the guest reuse the ring's memory. So a disabled ring is left alone, but for
+ * transmit rings of guests with several pairs (their frames are discarded, as the specification has
  * it), and SET_VRING_ADDR and _BASE begin a ring anew.
  *
  * A message that breaks a precondition, or that cannot be carried out, ends the connection, with
