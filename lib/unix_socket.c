@@ -10,8 +10,7 @@
 
 #include "lib/cleanup.h"
 
-#define BACKLOG   16
-#define N_FDS_MAX 253 /* SCM_MAX_FD: the most the kernel passes in one message */
+#define BACKLOG 16
 
 static int fill_address(struct sockaddr_un *addr, const char *path, struct err *err)
 {
@@ -146,7 +145,7 @@ ssize_t unix_recv_fds(int sock, void *buf, size_t len, int *fds, size_t *n_fds)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(N_FDS_MAX * sizeof(int))];
+		char bytes[CMSG_SPACE(UNIX_FDS_MAX * sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = buf, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov,
@@ -175,13 +174,13 @@ ssize_t unix_send_fds(int sock, const void *buf, size_t len, const int *fds, siz
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(N_FDS_MAX * sizeof(int))];
+		char bytes[CMSG_SPACE(UNIX_FDS_MAX * sizeof(int))];
 	} control = { 0 };
 	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t sent;
 
-	if (n_fds > N_FDS_MAX)
+	if (n_fds > UNIX_FDS_MAX)
 		return -EINVAL;
 	if (n_fds > 0) {
 		struct cmsghdr *cmsg = &control.align;

@@ -31,6 +31,9 @@ struct unix_peer {
 /* SO_PEERCRED of a connected socket. */
 int unix_peer(int fd, struct unix_peer *peer);
 
+/* The most descriptors that the kernel passes in one message (SCM_MAX_FD). */
+#define UNIX_FDS_MAX 253
+
 /*
  * One recvmsg(2) that also takes descriptors. Returns bytes read, 0 at end of stream, negative
  * errno (-EAGAIN: nothing there). On entry *n_fds is the room in fds[], on return how many came;

@@ -15,8 +15,6 @@
 #define STUCK_AT   128 /* behind one that does not close */
 #define STACK_SIZE (64 * 1024)
 
-#define WIRE_FDS_MAX 253 /* SCM_MAX_FD: all that one message can bring */
-
 struct foreign_closer {
 	pthread_mutex_t lock; /* of everything below; never held over a close() */
 	int *fd;
@@ -123,14 +121,14 @@ void foreign_fd_close(struct foreign_closer *c, int fd)
 
 void foreign_connection_close(struct foreign_closer *c, int fd)
 {
-	int inside[WIRE_FDS_MAX];
+	int inside[UNIX_FDS_MAX];
 	char bytes[4096];
 
 	if (fd < 0)
 		return;
 	(void)shutdown(fd, SHUT_RDWR);
 	while (!foreign_closer_stuck(c)) {
-		size_t n = WIRE_FDS_MAX;
+		size_t n = UNIX_FDS_MAX;
 		ssize_t got = unix_recv_fds(fd, bytes, sizeof(bytes), inside, &n);
 
 		if (got <= 0 && got != -EMSGSIZE) {

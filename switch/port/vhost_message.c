@@ -6,8 +6,6 @@
 
 #include "lib/unix_socket.h"
 
-#define WIRE_FDS_MAX 253 /* SCM_MAX_FD */
-
 void vhost_reader_init(struct vhost_reader *r, struct foreign_closer *closer)
 {
 	r->closer = closer;
@@ -52,8 +50,8 @@ static ssize_t read_part(struct vhost_reader *r, int sock, size_t want)
 			      ? (uint8_t *)&m->header + r->have
 			      : (uint8_t *)&m->payload + (r->have - sizeof(m->header));
 	/* Room for all that the kernel can pass at once: whatever comes is ours to close. */
-	int fd[WIRE_FDS_MAX];
-	size_t n_fds = WIRE_FDS_MAX;
+	int fd[UNIX_FDS_MAX];
+	size_t n_fds = UNIX_FDS_MAX;
 	ssize_t n = unix_recv_fds(sock, to, want, fd, &n_fds);
 	int ret;
 

@@ -73,7 +73,7 @@ static bool ring_enabled(const struct vhost_user *vu, unsigned i)
 static enum virtqueue_state disabled_state(const struct vhost_user *vu, unsigned i)
 {
 	/* UML disables its only pair to have it left alone. */
-	if (i & 1 && vu->offer.n_rings > 2 && vu->setup[i].drains)
+	if (i & 1 && vu->offer.n_rings > 2 && vhost_user_has(vu, VHOST_F_PROTOCOL_FEATURES))
 		return VIRTQUEUE_DRAINING;
 	return VIRTQUEUE_DISABLED;
 }

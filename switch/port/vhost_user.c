@@ -236,7 +236,6 @@ static int set_vring_enable(struct vhost_user *vu, struct vhost_message *m, stru
 	struct vhost_ring_setup *s = &vu->setup[m->payload.state.index];
 
 	s->enabled = m->payload.state.num != 0;
-	s->drains = !s->enabled && vhost_user_has(vu, VHOST_F_PROTOCOL_FEATURES);
 	s->enable_told = true;
 	return 0;
 }

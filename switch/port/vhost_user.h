@@ -70,7 +70,6 @@ struct vhost_ring_setup {
 	bool has_addr;
 	bool started;
 	bool enabled;
-	bool drains;      /* disabled by a peer that then had VHOST_F_PROTOCOL_FEATURES */
 	bool enable_told; /* `enabled` is the VMM's word; without one the features decide */
 	bool running;     /* since the last virtqueue_start() */
 	int err_fd;
