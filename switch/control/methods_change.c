@@ -48,6 +48,20 @@ static json_t *end_edit(struct control *c, struct sluiced_config *next, int ret,
 	return NULL;
 }
 
+static int no_port(const char *name, struct err *err)
+{
+	return err_set(err, -ENOENT, "there is no port \"%.32s\"", name);
+}
+
+/* What a configuration would change, or has. Takes `changes` over; NULL if there was an error. */
+static json_t *answer_changes(int ret, json_t *changes)
+{
+	if (ret == 0)
+		return json_pack("[{s:b, s:o}]", "good", 1, "changes", changes);
+	json_decref(changes);
+	return NULL;
+}
+
 /* --- ports ----------------------------------------------------------------------------------- */
 
 json_t *port_add(void *ctx, const json_t *params, struct err *err)
@@ -91,7 +105,7 @@ json_t *port_set(void *ctx, const json_t *params, struct err *err)
 		return NULL;
 	port = sluiced_config_port(&next, name);
 	if (!port) {
-		ret = err_set(err, -ENOENT, "there is no port \"%.32s\"", name);
+		ret = no_port(name, err);
 		return end_edit(ctx, &next, ret, err);
 	}
 	changes = json_copy((json_t *)params);
@@ -134,10 +148,7 @@ json_t *fdb_add(void *ctx, const json_t *params, struct err *err)
 		return NULL;
 	port = sluiced_config_port(&next, param_text(params, "port"));
 	if (!port)
-		return end_edit(ctx, &next,
-			err_set(err, -ENOENT, "there is no port \"%.32s\"",
-				param_text(params, "port")),
-			err);
+		return end_edit(ctx, &next, no_port(param_text(params, "port"), err), err);
 	memcpy(entry.port, port->name, sizeof(entry.port));
 	return end_edit(ctx, &next, sluiced_config_add_static(&next, &entry, err), err);
 }
@@ -186,8 +197,7 @@ json_t *fdb_flush_dynamic(void *ctx, const json_t *params, struct err *err)
 		const struct port *p = switch_port(sw, param_text(params, "port"));
 
 		if (!p) {
-			err_set(err, -ENOENT, "there is no port \"%.32s\"",
-				param_text(params, "port"));
+			(void)no_port(param_text(params, "port"), err);
 			return NULL;
 		}
 		id = p->id;
@@ -231,8 +241,7 @@ json_t *worker_assign(void *ctx, const json_t *params, struct err *err)
 	port = sluiced_config_port(&next, param_text(params, "port"));
 	ret = port ? reassign(ctx, &next.ports[port - next.ports], param_int(params, "queue", 0),
 			     param_int(params, "worker", 0), err)
-		   : err_set(err, -ENOENT, "there is no port \"%.32s\"",
-			     param_text(params, "port"));
+		   : no_port(param_text(params, "port"), err);
 	return end_edit(ctx, &next, ret, err);
 }
 
@@ -265,10 +274,7 @@ json_t *config_check(void *ctx, const json_t *params, struct err *err)
 	changes = json_array();
 	ret = switch_preview(&c->sw, &config, changes, err);
 	sluiced_config_free(&config);
-	if (ret == 0)
-		return json_pack("[{s:b, s:o}]", "good", 1, "changes", changes);
-	json_decref(changes);
-	return NULL;
+	return answer_changes(ret, changes);
 }
 
 json_t *config_reload(void *ctx, const json_t *params, struct err *err)
@@ -279,8 +285,5 @@ json_t *config_reload(void *ctx, const json_t *params, struct err *err)
 	if (params_check(params, known, err) < 0)
 		return NULL;
 	changes = json_array();
-	if (control_reload(ctx, changes, err) == 0)
-		return json_pack("[{s:b, s:o}]", "good", 1, "changes", changes);
-	json_decref(changes);
-	return NULL;
+	return answer_changes(control_reload(ctx, changes, err), changes);
 }

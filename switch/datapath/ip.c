@@ -5,15 +5,11 @@
 
 #include "switch/datapath/checksum.h"
 
-#define IPV4_TOTAL_LEN     2
-#define IPV4_FRAGMENT      6
 #define IPV4_FRAGMENT_MASK 0x3fff /* "more fragments" and the offset */
 #define IPV4_PROTO         9
 #define IPV4_ADDRESSES     12
 
-#define IPV6_PAYLOAD_LEN 4
-#define IPV6_NEXT_HEADER 6
-#define IPV6_ADDRESSES   8
+#define IPV6_ADDRESSES 8
 
 #define IPV6_EXT_HOP_BY_HOP  0
 #define IPV6_EXT_ROUTING     43

@@ -17,13 +17,27 @@
 #define IP_PROTO_IPV6 41 /* IPv6 in IP */
 #define IP_PROTO_GRE  47
 
-#define IPV4_HEADER_MIN 20
-#define IPV6_HEADER_LEN 40
+/* Offsets in the headers, and their least lengths. */
+#define IPV4_HEADER_MIN  20
+#define IPV4_TOTAL_LEN   2
+#define IPV4_FRAGMENT    6
+#define IPV6_HEADER_LEN  40
+#define IPV6_PAYLOAD_LEN 4
+#define IPV6_NEXT_HEADER 6
 
 #define TCP_HEADER_MIN  20
+#define TCP_FLAGS       13
+#define TCP_CWR         0x80 /* of the flags */
 #define TCP_CSUM_OFFSET 16
 #define UDP_HEADER_LEN  8
 #define UDP_CSUM_OFFSET 6
+
+/* Stores the low 16 bits in wire order. */
+static inline void put_be16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
 
 struct ip_packet {
 	uint16_t l3;   /* of the IP header, from the frame's first byte */

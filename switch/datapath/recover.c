@@ -6,11 +6,6 @@
 #include "switch/datapath/offload.h"
 #include "switch/datapath/tunnel.h"
 
-#define IPV4_TOTAL_LEN   2
-#define IPV6_PAYLOAD_LEN 4
-#define TCP_FLAGS        13
-#define TCP_CWR          0x80
-
 /* A TCP or UDP packet and what its checksum field means. */
 struct transport {
 	struct ip_packet ip;

@@ -6,9 +6,7 @@
 #include "switch/datapath/checksum.h"
 #include "switch/datapath/ip.h"
 
-#define IPV4_TOTAL_LEN   2
 #define IPV4_ID          4
-#define IPV4_FRAGMENT    6
 #define IPV4_CHECKSUM    10
 #define IPV4_MORE        0x2000
 #define IPV4_OFFSET_MASK 0x1fff
@@ -17,8 +15,6 @@
 #define IPV4_OPTION_NOP    1
 #define IPV4_OPTION_COPIED 0x80
 
-#define IPV6_PAYLOAD_LEN  4
-#define IPV6_NEXT_HEADER  6
 #define IPV6_HOP_BY_HOP   0
 #define IPV6_ROUTING      43
 #define IPV6_FRAGMENT     44
@@ -26,13 +22,6 @@
 #define IPV6_MORE         0x0001
 
 #define FRAGMENT_UNIT 8u
-
-static inline void put_be16(uint8_t *p, uint32_t value)
-{
-	const uint16_t wire = htons((uint16_t)value);
-
-	memcpy(p, &wire, sizeof(wire));
-}
 
 static bool begin_v4(struct refragmenter *r, const struct ip_packet *ip, uint32_t id)
 {

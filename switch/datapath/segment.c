@@ -35,20 +35,11 @@
  * wrong checksum in the guest's own frame.
  */
 
-#define TCP_SEQ   4
-#define TCP_FLAGS 13
-#define TCP_FIN   0x01
-#define TCP_PSH   0x08
-#define TCP_CWR   0x80
+#define TCP_SEQ 4
+#define TCP_FIN 0x01
+#define TCP_PSH 0x08
 
 #define IP_LEN_MAX 65535
-
-static inline void put_be16(uint8_t *p, uint32_t value)
-{
-	const uint16_t wire = htons((uint16_t)value);
-
-	memcpy(p, &wire, sizeof(wire));
-}
 
 /* The packet is one that a request of this type can be about. */
 static bool matches(const struct ip_packet *packet, enum gso_type gso)
@@ -173,10 +164,10 @@ static void adapt_ip(struct frame *f, const struct ip_packet *packet, uint32_t i
 	uint16_t checksum = 0;
 
 	if (packet->v6) {
-		put_be16(header + 4, f->len - packet->l3 - IPV6_HEADER_LEN);
+		put_be16(header + IPV6_PAYLOAD_LEN, f->len - packet->l3 - IPV6_HEADER_LEN);
 		return;
 	}
-	put_be16(header + 2, f->len - packet->l3);
+	put_be16(header + IPV4_TOTAL_LEN, f->len - packet->l3);
 	put_be16(header + 4, frame_be16(f, packet->l3 + 4) + index);
 	memcpy(header + 10, &checksum, sizeof(checksum));
 	checksum = checksum_fold(checksum_add(0, header, packet->l4 - packet->l3, 0));
