@@ -26,31 +26,50 @@ int sluiced_config_copy(struct sluiced_config *to, const struct sluiced_config *
 
 	*to = *from;
 	to->fdb_static = NULL;
+	to->neighbour_static = NULL;
 	ret = copy_array(&to->ports, from->ports, from->n_ports, sizeof(*from->ports));
 	if (ret == 0)
 		ret = copy_array(&to->fdb_static, from->fdb_static, from->n_fdb_static,
 			sizeof(*from->fdb_static));
+	if (ret == 0)
+		ret = copy_array(&to->neighbour_static, from->neighbour_static,
+			from->n_neighbour_static, sizeof(*from->neighbour_static));
 	if (ret < 0)
 		sluiced_config_free(to);
 	return ret;
 }
 
-struct port_config *sluiced_config_add_port(struct sluiced_config *config, struct err *err)
+/*
+ * Room for one more entry at the end of an array of n (of `size` bytes, at most `max`), not counted
+ * yet; NULL with *err set. `what` is what messages call the entries.
+ */
+static void *grow(void *array, size_t n, size_t max, size_t size, const char *what, struct err *err)
 {
-	struct port_config *ports;
+	void **at = array;
+	void *grown;
 
-	if (config->n_ports == N_PORTS_MAX) {
-		err_set(err, -ENOSPC, "there are %d ports already, the most there may be",
-			N_PORTS_MAX);
+	if (n == max) {
+		err_set(err, -ENOSPC, "there are %zu %s already, the most there may be", max, what);
 		return NULL;
 	}
-	ports = reallocarray(config->ports, config->n_ports + 1, sizeof(*ports));
-	if (ports == NULL) {
+	grown = reallocarray(*at, n + 1, size);
+	if (grown == NULL) {
 		err_set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	config->ports = ports;
-	return memset(&ports[config->n_ports++], 0, sizeof(*ports));
+	*at = grown;
+	return (char *)grown + n * size;
+}
+
+struct port_config *sluiced_config_add_port(struct sluiced_config *config, struct err *err)
+{
+	struct port_config *port =
+		grow(&config->ports, config->n_ports, N_PORTS_MAX, sizeof(*port), "ports", err);
+
+	if (port == NULL)
+		return NULL;
+	config->n_ports++;
+	return memset(port, 0, sizeof(*port));
 }
 
 int sluiced_config_del_port(struct sluiced_config *config, const char *name, struct err *err)
@@ -85,21 +104,15 @@ int sluiced_config_add_static(
 	struct sluiced_config *config, const struct fdb_static_config *entry, struct err *err)
 {
 	struct fdb_static_config *found = sluiced_config_static(config, &entry->mac, entry->vlan);
-	struct fdb_static_config *grown;
 
-	if (found != NULL) {
-		*found = *entry;
-		return 0;
+	if (found == NULL) {
+		found = grow(&config->fdb_static, config->n_fdb_static, FDB_STATIC_MAX,
+			sizeof(*found), "static addresses", err);
+		if (found == NULL)
+			return -ENOSPC;
+		config->n_fdb_static++;
 	}
-	if (config->n_fdb_static == FDB_STATIC_MAX)
-		return err_set(err, -ENOSPC,
-			"there are %d static addresses already, the most there may be",
-			FDB_STATIC_MAX);
-	grown = reallocarray(config->fdb_static, config->n_fdb_static + 1, sizeof(*grown));
-	if (grown == NULL)
-		return err_set(err, -ENOMEM, "out of memory");
-	config->fdb_static = grown;
-	grown[config->n_fdb_static++] = *entry;
+	*found = *entry;
 	return 0;
 }
 
@@ -110,5 +123,40 @@ bool sluiced_config_del_static(struct sluiced_config *config, const struct mac *
 	if (found == NULL)
 		return false;
 	*found = config->fdb_static[--config->n_fdb_static];
+	return true;
+}
+
+struct neighbour_static_config *sluiced_config_neighbour(
+	const struct sluiced_config *config, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < config->n_neighbour_static; i++)
+		if (ip_addr_equal(&config->neighbour_static[i].ip, ip))
+			return &config->neighbour_static[i];
+	return NULL;
+}
+
+int sluiced_config_add_neighbour(
+	struct sluiced_config *config, const struct neighbour_static_config *entry, struct err *err)
+{
+	struct neighbour_static_config *found = sluiced_config_neighbour(config, &entry->ip);
+
+	if (found == NULL) {
+		found = grow(&config->neighbour_static, config->n_neighbour_static,
+			NEIGHBOUR_STATIC_MAX, sizeof(*found), "static neighbours", err);
+		if (found == NULL)
+			return -ENOSPC;
+		config->n_neighbour_static++;
+	}
+	*found = *entry;
+	return 0;
+}
+
+bool sluiced_config_del_neighbour(struct sluiced_config *config, const struct ip_addr *ip)
+{
+	struct neighbour_static_config *found = sluiced_config_neighbour(config, ip);
+
+	if (found == NULL)
+		return false;
+	*found = config->neighbour_static[--config->n_neighbour_static];
 	return true;
 }

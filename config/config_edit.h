@@ -26,3 +26,10 @@ struct fdb_static_config *sluiced_config_static(
 
 /* False if there is no such static address. */
 bool sluiced_config_del_static(struct sluiced_config *config, const struct mac *mac, uint16_t vlan);
+
+/* The same for neighbours that are static. */
+int sluiced_config_add_neighbour(struct sluiced_config *config,
+	const struct neighbour_static_config *entry, struct err *err);
+struct neighbour_static_config *sluiced_config_neighbour(
+	const struct sluiced_config *config, const struct ip_addr *ip);
+bool sluiced_config_del_neighbour(struct sluiced_config *config, const struct ip_addr *ip);

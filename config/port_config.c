@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/l4_ports.h"
 #include "config/setting_allowed.h"
 #include "config/settings.h"
 
@@ -16,6 +17,35 @@ static const struct setting_word kinds[] = {
 	{ "packet", PORT_KIND_PACKET },
 	{ "vhost-user", PORT_KIND_VHOST_USER },
 	{ "ethdev", PORT_KIND_ETHDEV },
+	{ NULL },
+};
+
+static const struct setting_word roles[] = {
+	{ "peer", PORT_ROLE_PEER },
+	{ "uplink", PORT_ROLE_UPLINK },
+	{ "guest", PORT_ROLE_GUEST },
+	{ "host", PORT_ROLE_HOST },
+	{ NULL },
+};
+
+static const struct setting_word mac_modes[] = {
+	{ "adopt", MAC_MODE_ADOPT },
+	{ "substitute", MAC_MODE_SUBSTITUTE },
+	{ "transparent", MAC_MODE_TRANSPARENT },
+	{ NULL },
+};
+
+static const struct setting_word neighbour_modes[] = {
+	{ "auto", NEIGHBOURS_AUTO },
+	{ "static", NEIGHBOURS_STATIC },
+	{ "off", NEIGHBOURS_OFF },
+	{ NULL },
+};
+
+static const struct setting_word anti_spoof_words[] = {
+	{ "auto", ANTI_SPOOF_AUTO },
+	{ "on", ANTI_SPOOF_ON },
+	{ "off", ANTI_SPOOF_OFF },
 	{ NULL },
 };
 
@@ -42,8 +72,9 @@ static const struct setting rows[] = {
 		.help = "packet: have the interface accept frames to any address, while sluiced "
 			"runs; "
 			"for a physical interface and guests with addresses of their own" },
-	{ "mac", SETTING_MAC, FIELD(mac), .unit = "MAC", .groups = VHOST_USER,
-		.help = "vhost-user: address told to the guest" },
+	{ "mac", SETTING_MAC, FIELD(mac), .unit = "MAC",
+		.help = "vhost-user: address told to the guest. Of an uplink: the pod's, if not "
+			"that of the interface. Of a host port: that of the host's end" },
 	{ "mtu", SETTING_U32, FIELD(mtu), .unit = "N", .groups = VHOST_USER | ETHDEV, .min = 68,
 		.max = 65535,
 		.help = "vhost-user: MTU told to the guest. ethdev: longer frames are "
@@ -75,6 +106,40 @@ static const struct setting rows[] = {
 		.unit = "N,N,...", .min = 0, .max = WORKERS_MAX - 1,
 		.help = "the workers that poll its queues: the first of these for queue 0, and so "
 			"on, over again where there are more queues; none: the switch chooses" },
+	/* No presets: zero is the default, and keys of another role are not written to a file. */
+	{ "role", SETTING_ENUM, FIELD(role), .unit = "ROLE", .words = roles,
+		.help = "peer (the default): a plain port. uplink: the pod's network; guest: a "
+			"machine that has the pod's addresses; host: services of the pod, for its "
+			"guests alone" },
+	{ "mac-mode", SETTING_ENUM, FIELD(mac_mode), .unit = "MODE", .words = mac_modes,
+		.help = "uplink: how guests appear there. adopt (the default): the one guest has "
+			"the pod's MAC address; substitute: the switch puts the pod's in place of "
+			"theirs; transparent: as they are" },
+	{ "neighbours", SETTING_ENUM, FIELD(neighbours), .unit = "MODE", .words = neighbour_modes,
+		.help = "uplink: the gateways and stations that ARP and neighbour solicitations "
+			"are answered for. auto (the default): as the kernel knows and the network "
+			"says; static: as the kernel's permanent entries and the configuration "
+			"say; off: none" },
+	{ "kernel-ports", SETTING_STRING, FIELD(kernel_ports), .unit = "tcp/N,udp/N-N,...",
+		.groups = PACKET,
+		.help = "uplink: the pod's kernel shares its address with the guest, and keeps "
+			"these ports and all from 61000; the guest has everything else" },
+	{ "addresses", SETTING_ADDRS,
+		SETTING_ADDRS_FIELD(struct port_config, addresses, n_addresses),
+		.unit = "ADDRESS,...",
+		.help = "guest: the IP addresses it has. host: the one that services are at" },
+	{ "services", SETTING_ADDRS, SETTING_ADDRS_FIELD(struct port_config, services, n_services),
+		.unit = "ADDRESS,...",
+		.help = "guest: the addresses it uses towards the host port, and nowhere else" },
+	{ "anti-spoof", SETTING_ENUM, FIELD(anti_spoof), .unit = "WHEN", .words = anti_spoof_words,
+		.help = "guest: drop what has an address that is not its own, MAC or IP. auto (the "
+			"default): unless the uplink is transparent" },
+	{ "binding-limit", SETTING_U32, FIELD(binding_limit), .unit = "N", .min = 0, .max = 1024,
+		.help = "guest: addresses that are taken for its own because it uses them, "
+			"besides those it is given here; none if not given" },
+	{ "point-to-point", SETTING_BOOL, FIELD(point_to_point),
+		.help = "guest: it has its address as a /31, and the other one of the pair stands "
+			"for the gateway" },
 };
 
 static const struct settings table = SETTINGS(rows, NULL);
@@ -82,6 +147,50 @@ static const struct settings table = SETTINGS(rows, NULL);
 static bool was_given(uint64_t given, const char *name)
 {
 	return given >> (settings_find(&table, name) - rows) & 1;
+}
+
+/* Keys that only ports of one role have. */
+static const struct {
+	const char *key;
+	enum port_role role, other; /* the same, or another role that has it */
+} role_keys[] = {
+	{ "mac-mode", PORT_ROLE_UPLINK, PORT_ROLE_UPLINK },
+	{ "neighbours", PORT_ROLE_UPLINK, PORT_ROLE_UPLINK },
+	{ "kernel-ports", PORT_ROLE_UPLINK, PORT_ROLE_UPLINK },
+	{ "addresses", PORT_ROLE_GUEST, PORT_ROLE_HOST },
+	{ "services", PORT_ROLE_GUEST, PORT_ROLE_GUEST },
+	{ "anti-spoof", PORT_ROLE_GUEST, PORT_ROLE_GUEST },
+	{ "binding-limit", PORT_ROLE_GUEST, PORT_ROLE_GUEST },
+	{ "point-to-point", PORT_ROLE_GUEST, PORT_ROLE_GUEST },
+};
+
+/* Refuses keys of another role; those that a port had in another role are not set any more. */
+static int settle_role(struct port_config *port, const char *at, uint64_t given, struct err *err)
+{
+	for (size_t i = 0; i < sizeof(role_keys) / sizeof(role_keys[0]); i++) {
+		const char *key = role_keys[i].key;
+
+		if (port->role == role_keys[i].role || port->role == role_keys[i].other)
+			continue;
+		if (was_given(given, key))
+			return err_set(err, -EINVAL, "%s%s: only for role \"%s\" (it is \"%s\")",
+				at, key, roles[role_keys[i].role].name, roles[port->role].name);
+		setting_reset(settings_find(&table, key), port);
+	}
+	return 0;
+}
+
+/* The MAC address of a kind or role that has none. */
+static int settle_mac(struct port_config *port, const char *at, uint64_t given, struct err *err)
+{
+	if (port->kind == PORT_KIND_VHOST_USER || port->role == PORT_ROLE_UPLINK ||
+		port->role == PORT_ROLE_HOST)
+		return 0;
+	if (was_given(given, "mac"))
+		return err_set(err, -EINVAL,
+			"%smac: only for kind \"vhost-user\" or role \"uplink\" or \"host\"", at);
+	memset(&port->mac, 0, sizeof(port->mac));
+	return 0;
 }
 
 /* TSO and USO leave a checksum to whoever takes the frame: without csum the defaults follow it, an
@@ -103,6 +212,26 @@ static int settle_offloads(
 		*followers[i].value = false;
 	}
 	return 0;
+}
+
+static int check_kernel_ports(const struct port_config *port, const char *at, struct err *err)
+{
+	struct l4_ports ports;
+	int ret =
+		port->kernel_ports[0] != '\0' ? l4_ports_parse(port->kernel_ports, &ports, err) : 0;
+
+	return ret < 0 ? err_wrap(err, ret, "%skernel-ports", at) : 0;
+}
+
+static int settle(struct port_config *port, const char *at, uint64_t given, struct err *err)
+{
+	int ret = settle_offloads(port, at, given, err);
+
+	if (ret == 0)
+		ret = settle_role(port, at, given, err);
+	if (ret == 0)
+		ret = settle_mac(port, at, given, err);
+	return ret == 0 ? check_kernel_ports(port, at, err) : ret;
 }
 
 /* With csum back, what csum=false took along is by default there again. */
@@ -158,7 +287,7 @@ int port_config_decode(
 	settings_apply_defaults(&table, 1U << port->kind, port);
 	ret = settings_from_json(
 		&table, object, at, 1U << port->kind, kind_names[port->kind], port, &given, err);
-	return ret < 0 ? ret : settle_offloads(port, at, given, err);
+	return ret < 0 ? ret : settle(port, at, given, err);
 }
 
 /* What is said about the port's name or kind must be what it is. */
@@ -195,7 +324,7 @@ int port_config_change(
 	if (ret == 0 && changed.offload_csum && !port->offload_csum)
 		follow_csum(&changed, given);
 	if (ret == 0)
-		ret = settle_offloads(&changed, at, given, err);
+		ret = settle(&changed, at, given, err);
 	if (ret == 0)
 		memcpy(port, &changed, sizeof(changed));
 	return ret;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "lib/err.h"
+#include "lib/ip_addr.h"
 #include "lib/mac.h"
 
 #define PORT_NAME_MAX   32  /* with NUL */
@@ -20,10 +21,23 @@
 #define DEVARGS_MAX     512
 #define QUEUES_MAX      16 /* of one port */
 #define WORKERS_MAX     16
+#define ADDRS_MAX       16 /* of a guest, or of a service */
+#define L4_PORTS_TEXT   512
 #define VLAN_N          4096
 #define VLAN_ID_MAX     4094
 
 enum port_kind { PORT_KIND_PACKET, PORT_KIND_VHOST_USER, PORT_KIND_ETHDEV };
+
+/* What is behind a port, and so what may come in by it: see roles.h. */
+enum port_role { PORT_ROLE_PEER, PORT_ROLE_UPLINK, PORT_ROLE_GUEST, PORT_ROLE_HOST };
+
+/* How guests appear on an uplink. */
+enum mac_mode { MAC_MODE_ADOPT, MAC_MODE_SUBSTITUTE, MAC_MODE_TRANSPARENT };
+
+/* Where an uplink's neighbours are known from. */
+enum neighbour_mode { NEIGHBOURS_AUTO, NEIGHBOURS_STATIC, NEIGHBOURS_OFF };
+
+enum anti_spoof { ANTI_SPOOF_AUTO, ANTI_SPOOF_ON, ANTI_SPOOF_OFF };
 
 /* VLAN ids, one bit each. */
 struct vlan_set {
@@ -64,6 +78,17 @@ struct port_config {
 	uint32_t mac_limit;     /* addresses that may be learned here; 0: no limit of its own */
 	uint8_t n_workers;      /* 0: the switch chooses */
 	uint8_t workers[WORKERS_MAX]; /* queue i belongs to workers[i % n_workers] */
+	enum port_role role;
+	enum mac_mode mac_mode;           /* uplink */
+	enum neighbour_mode neighbours;   /* uplink */
+	char kernel_ports[L4_PORTS_TEXT]; /* packet uplink: what stays with the pod's kernel */
+	enum anti_spoof anti_spoof;       /* guest */
+	bool point_to_point;              /* guest: its /31 neighbour stands for the gateway */
+	uint32_t binding_limit;           /* guest: addresses it may have besides those below */
+	uint8_t n_addresses;
+	struct ip_addr addresses[ADDRS_MAX]; /* guest: it has these; host: the identity address */
+	uint8_t n_services;
+	struct ip_addr services[ADDRS_MAX]; /* guest: its addresses towards the host port */
 };
 
 /* The socket that the port is behind: its `socket`, or the path in its `devargs` (iface=, path=,

@@ -91,6 +91,9 @@ char *setting_allowed(const struct setting *row, char *text, size_t size)
 	case SETTING_SET:
 		append_list(row, text, size);
 		break;
+	case SETTING_ADDRS:
+		append(text, size, "a list of IP addresses such as \"10.0.0.2,fd00::2\"");
+		break;
 	case SETTING_ARRAY:
 		append(text, size, "an array of objects");
 		break;

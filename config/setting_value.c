@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/setting_addr.h"
 #include "config/setting_allowed.h"
 #include "config/setting_int.h"
 #include "config/setting_list.h"
@@ -113,6 +114,8 @@ static int set_wordlike(const struct setting *row, const char *text, void *targe
 	case SETTING_LIST:
 	case SETTING_SET:
 		return setting_list_set_text(row, text, target, err);
+	case SETTING_ADDRS:
+		return setting_addr_set_text(row, text, target, err);
 	case SETTING_BOOL:
 	case SETTING_ARRAY:
 		break;
@@ -124,6 +127,8 @@ int setting_set_json(const struct setting *row, const json_t *value, void *targe
 {
 	if (row->type == SETTING_LIST || row->type == SETTING_SET)
 		return setting_list_set_json(row, value, target, err);
+	if (row->type == SETTING_ADDRS)
+		return setting_addr_set_json(row, value, target, err);
 	if (json_is_string(value))
 		return set_wordlike(row, json_string_value(value), target, err);
 	if (json_is_integer(value) && row->type == SETTING_U32)
@@ -192,6 +197,8 @@ json_t *setting_get_json(const struct setting *row, const void *target)
 	case SETTING_LIST:
 	case SETTING_SET:
 		return setting_list_get_json(row, target);
+	case SETTING_ADDRS:
+		return setting_addr_get_json(row, target);
 	case SETTING_ARRAY:
 		break;
 	}
@@ -201,7 +208,7 @@ json_t *setting_get_json(const struct setting *row, const void *target)
 
 static bool has_count(const struct setting *row)
 {
-	return row->type == SETTING_LIST || row->type == SETTING_SET;
+	return row->type == SETTING_LIST || row->type == SETTING_SET || row->type == SETTING_ADDRS;
 }
 
 bool setting_is_zero(const struct setting *row, const void *target)

@@ -26,6 +26,7 @@ enum setting_type {
 	SETTING_MAC,    /* struct mac: unicast, not zero */
 	SETTING_LIST,   /* integers of 1, 2 or 4 bytes, in order; see setting_list.h */
 	SETTING_SET,    /* uint64_t[], a bit for each number; see setting_list.h */
+	SETTING_ADDRS,  /* struct ip_addr[], in order; see setting_addr.h */
 	SETTING_ARRAY,  /* file only; checked to be an array, decoded by whoever owns the table */
 };
 
@@ -40,7 +41,7 @@ struct setting {
 	enum setting_type type;
 	size_t offset, size; /* of the field in the target struct; see SETTING_FIELD() */
 	size_t item_size;    /* SETTING_LIST: of one integer */
-	size_t n_offset;     /* LIST, SET: of a byte: how many integers; whether there is a set */
+	size_t n_offset;     /* LIST, SET, ADDRS: of a byte: how many, or whether there is a set */
 	const char *preset;  /* the default, as text; NULL: the field is left zero ("none") */
 	const char *help;    /* one phrase, lower case, no full stop */
 	const char *unit;    /* what --help calls the value: "N", "FILE" … */
@@ -62,6 +63,10 @@ struct setting {
 /* SETTING_SET: `given` is a bool. */
 #define SETTING_SET_FIELD(type, member, given)                                                     \
 	SETTING_FIELD(type, member), .n_offset = offsetof(type, given)
+
+/* SETTING_ADDRS: `count` is a member of one byte. */
+#define SETTING_ADDRS_FIELD(type, member, count)                                                   \
+	SETTING_FIELD(type, member), .n_offset = offsetof(type, count)
 
 /* Both store into `target` on success only, and then all bytes of the field. -EINVAL or -ERANGE
  * otherwise. */

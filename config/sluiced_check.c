@@ -5,7 +5,11 @@
 #include "config/sluiced_config.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "config/role_check.h"
+#include "lib/cleanup.h"
 
 /* Something that only one port can have. Fields that do not belong to a kind are empty. */
 struct claim {
@@ -99,6 +103,30 @@ static int check_static(const struct sluiced_config *config, size_t index, struc
 	return 0;
 }
 
+static int compare_addrs(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct ip_addr));
+}
+
+/* There may be thousands: sorted copies of an address lie side by side. */
+static int check_neighbours(const struct sluiced_config *config, struct err *err)
+{
+	size_t n = config->n_neighbour_static;
+	cleanup_free struct ip_addr *sorted = calloc(n + 1, sizeof(*sorted));
+	char text[IP_ADDR_TEXT_MAX];
+
+	if (sorted == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = config->neighbour_static[i].ip;
+	qsort(sorted, n, sizeof(*sorted), compare_addrs);
+	for (size_t i = 1; i < n; i++)
+		if (ip_addr_equal(&sorted[i - 1], &sorted[i]))
+			return err_set(err, -EINVAL, "neighbour-static: \"%s\" is there twice",
+				ip_addr_format(&sorted[i], text));
+	return 0;
+}
+
 int sluiced_config_check(const struct sluiced_config *config, struct err *err)
 {
 	int ret = 0;
@@ -117,5 +145,7 @@ int sluiced_config_check(const struct sluiced_config *config, struct err *err)
 		ret = check_port(config, i, err);
 	for (size_t i = 0; i < config->n_fdb_static && ret == 0; i++)
 		ret = check_static(config, i, err);
-	return ret;
+	if (ret == 0)
+		ret = check_neighbours(config, err);
+	return ret == 0 ? sluiced_config_check_roles(config, err) : ret;
 }

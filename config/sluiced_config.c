@@ -62,6 +62,9 @@ static const struct setting rows[] = {
 		.help = "serve DPDK's telemetry socket" },
 	{ "fdb-static", SETTING_ARRAY,
 		.help = "addresses that are always behind the same port, at most 4096" },
+	{ "neighbour-static", SETTING_ARRAY,
+		.help = "stations behind the uplink whose MAC address never changes, at most "
+			"16384" },
 	{ "ports", SETTING_ARRAY, .help = "the switch's ports, at most 256" },
 };
 
@@ -77,6 +80,22 @@ static const struct setting fdb_rows[] = {
 };
 
 static const struct settings fdb_table = SETTINGS(fdb_rows, NULL);
+
+/* As it is in the file: one address. */
+struct neighbour_entry {
+	struct mac mac;
+	uint8_t n;
+	struct ip_addr ip[1];
+};
+
+static const struct setting neighbour_rows[] = {
+	{ "ip", SETTING_ADDRS, SETTING_ADDRS_FIELD(struct neighbour_entry, ip, n),
+		.unit = "ADDRESS", .required = true, .help = "the station" },
+	{ "mac", SETTING_MAC, SETTING_FIELD(struct neighbour_entry, mac), .unit = "MAC",
+		.required = true, .help = "its address" },
+};
+
+static const struct settings neighbour_table = SETTINGS(neighbour_rows, NULL);
 
 /* A zeroed array for the entries of `array`, with one to spare: NULL is for no memory. */
 static void *alloc_entries(
@@ -116,6 +135,18 @@ static int decode_ports(const json_t *array, struct sluiced_config *config, stru
 	return 0;
 }
 
+/* One entry of an array that is called `key`, described by `entries`. */
+static int decode_entry(const struct settings *entries, const char *key, size_t i,
+	const json_t *entry, void *out, struct err *err)
+{
+	char at[40];
+
+	if (!json_is_object(entry))
+		return err_set(err, -EINVAL, "%s[%zu]: must be an object ({ ... })", key, i);
+	snprintf(at, sizeof(at), "%s[%zu].", key, i);
+	return settings_from_json(entries, entry, at, 0, "", out, NULL, err);
+}
+
 static int decode_fdb_static(const json_t *array, struct sluiced_config *config, struct err *err)
 {
 	const json_t *entry;
@@ -126,20 +157,48 @@ static int decode_fdb_static(const json_t *array, struct sluiced_config *config,
 	if (config->fdb_static == NULL)
 		return -EINVAL;
 	json_array_foreach (array, i, entry) {
-		char at[40];
-		int ret;
+		int ret = decode_entry(
+			&fdb_table, "fdb-static", i, entry, &config->fdb_static[i], err);
 
-		snprintf(at, sizeof(at), "fdb-static[%zu].", i);
-		if (!json_is_object(entry))
-			return err_set(
-				err, -EINVAL, "fdb-static[%zu]: must be an object ({ ... })", i);
-		ret = settings_from_json(
-			&fdb_table, entry, at, 0, "", &config->fdb_static[i], NULL, err);
 		if (ret < 0)
 			return ret;
 		config->n_fdb_static++;
 	}
 	return 0;
+}
+
+static int decode_neighbour_static(
+	const json_t *array, struct sluiced_config *config, struct err *err)
+{
+	const json_t *item;
+	size_t i;
+
+	config->neighbour_static = alloc_entries(array, "neighbour-static", NEIGHBOUR_STATIC_MAX,
+		sizeof(*config->neighbour_static), err);
+	if (config->neighbour_static == NULL)
+		return -EINVAL;
+	json_array_foreach (array, i, item) {
+		struct neighbour_entry entry = { 0 };
+		int ret = decode_entry(&neighbour_table, "neighbour-static", i, item, &entry, err);
+
+		if (ret < 0)
+			return ret;
+		config->neighbour_static[i].ip = entry.ip[0];
+		config->neighbour_static[i].mac = entry.mac;
+		config->n_neighbour_static++;
+	}
+	return 0;
+}
+
+static json_t *encode_neighbour_static(const struct neighbour_static_config *entry)
+{
+	const struct neighbour_entry file = { .mac = entry->mac, .n = 1, .ip = { entry->ip } };
+	char text[IP_ADDR_TEXT_MAX];
+	json_t *o = settings_to_json(&neighbour_table, 0, &file);
+
+	/* A file may have it as a list of one, people write a text. */
+	json_object_set_new(o, "ip", json_string(ip_addr_format(&entry->ip, text)));
+	return o;
 }
 
 static int decode_root(struct sluiced_config *config, const json_t *root, struct err *err)
@@ -152,7 +211,11 @@ static int decode_root(struct sluiced_config *config, const json_t *root, struct
 	if (ret < 0)
 		return ret;
 	ret = decode_ports(json_object_get(root, "ports"), config, err);
-	return ret < 0 ? ret : decode_fdb_static(json_object_get(root, "fdb-static"), config, err);
+	if (ret == 0)
+		ret = decode_fdb_static(json_object_get(root, "fdb-static"), config, err);
+	return ret < 0 ? ret
+		       : decode_neighbour_static(
+				 json_object_get(root, "neighbour-static"), config, err);
 }
 
 /* Leaves what was decoded in *config also on failure. */
@@ -288,14 +351,19 @@ json_t *sluiced_config_encode(const struct sluiced_config *config)
 {
 	json_t *root = settings_to_json(&table, 0, config);
 	json_t *fdb_static = json_array();
+	json_t *neighbour_static = json_array();
 	json_t *ports = json_array();
 	bool ok = root != NULL;
 
 	for (size_t i = 0; i < config->n_fdb_static; i++)
 		ok &= append(fdb_static, settings_to_json(&fdb_table, 0, &config->fdb_static[i]));
+	for (size_t i = 0; i < config->n_neighbour_static; i++)
+		ok &= append(
+			neighbour_static, encode_neighbour_static(&config->neighbour_static[i]));
 	for (size_t i = 0; i < config->n_ports; i++)
 		ok &= append(ports, port_config_encode(&config->ports[i]));
 	ok &= json_object_set_new(root, "fdb-static", fdb_static) == 0;
+	ok &= json_object_set_new(root, "neighbour-static", neighbour_static) == 0;
 	ok &= json_object_set_new(root, "ports", ports) == 0;
 	if (!ok) {
 		json_decref(root);
@@ -308,6 +376,7 @@ void sluiced_config_free(struct sluiced_config *config)
 {
 	free(config->ports);
 	free(config->fdb_static);
+	free(config->neighbour_static);
 	*config = (struct sluiced_config) { 0 };
 }
 
@@ -329,4 +398,6 @@ void sluiced_config_print_help(FILE *out)
 	port_config_print_help(out);
 	fputs("\nKeys of an entry of \"fdb-static\":\n", out);
 	settings_print_help(&fdb_table, "", out);
+	fputs("\nKeys of an entry of \"neighbour-static\":\n", out);
+	settings_print_help(&neighbour_table, "", out);
 }

@@ -18,8 +18,9 @@
 #include "lib/log.h"
 #include "lib/mac.h"
 
-#define N_PORTS_MAX    256
-#define FDB_STATIC_MAX 4096
+#define N_PORTS_MAX          256
+#define FDB_STATIC_MAX       4096
+#define NEIGHBOUR_STATIC_MAX 16384
 
 /* spin_us of a worker that never sleeps ("max" in the file). */
 #define SPIN_FOREVER UINT32_MAX
@@ -29,6 +30,12 @@ struct fdb_static_config {
 	struct mac mac;
 	uint16_t vlan; /* 0: the untagged network */
 	char port[PORT_NAME_MAX];
+};
+
+/* A station on the uplink's side that is always at the same address. */
+struct neighbour_static_config {
+	struct ip_addr ip;
+	struct mac mac;
 };
 
 struct sluiced_config {
@@ -44,6 +51,8 @@ struct sluiced_config {
 	bool telemetry;        /* serve DPDK's telemetry socket */
 	struct fdb_static_config *fdb_static;
 	size_t n_fdb_static;
+	struct neighbour_static_config *neighbour_static;
+	size_t n_neighbour_static;
 	struct port_config *ports;
 	size_t n_ports;
 };
@@ -76,6 +85,9 @@ int sluiced_config_decode(
 /* The port of this name, or NULL. */
 const struct port_config *sluiced_config_port(
 	const struct sluiced_config *config, const char *name);
+
+/* Whether it has an uplink that guests share the MAC address of: the network of a pod. */
+bool sluiced_config_is_pod(const struct sluiced_config *config);
 
 /*
  * What must hold between the settings of a configuration whose parts are each good: what ports

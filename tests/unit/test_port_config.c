@@ -146,7 +146,8 @@ static void test_change_is_all_or_nothing(void **state)
 		{ "{\"vlan\": 5, \"devargs\": \"x\"}",
 			"devargs: not for kind \"vhost-user\" (allowed: name, kind, socket, "
 			"client, queues, mac, mtu, csum, tso, uso, mergeable, indirect, "
-			"event-idx, vlan, trunks, mac-limit, workers)" },
+			"event-idx, vlan, trunks, mac-limit, workers, role, mac-mode, neighbours, "
+			"addresses, services, anti-spoof, binding-limit, point-to-point)" },
 		{ "{\"vlan\": 5, \"socket\": null}",
 			"socket: null is not allowed (must be an absolute path of at most 107 "
 			"bytes)" },
