@@ -394,7 +394,8 @@ class Lab:
                 parts.append(guest.tail())
         if self.sluiced:
             parts.append("--- sluiced\n" + self.sluiced.tail())
-            for words in (("port", "show"), ("port", "stats"), ("fdb", "show")):
+            for words in (("port", "show"), ("port", "stats"), ("fdb", "show"), ("binding", "show"),
+                          ("neighbour", "show")):
                 try:
                     done = subprocess.run(self.sluiced.ctl_argv(*words), capture_output=True,
                                           text=True, timeout=5)

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * The verbs of sluice-vm: `sluice-vm inspect`, `sluice-vm guard hold`. Each is a row with a file of
+ * its own, that reads its options and does the work.
+ */
+
+#include <stdio.h>
+
+#include "lib/err.h"
+
+enum verb_status { VERB_OK, VERB_FAILED, VERB_USAGE };
+
+struct verb {
+	const char *name;
+	const char *usage; /* what follows the name: "[--json] [--interface NAME]" */
+	const char *help;  /* one phrase */
+	/*
+	 * argv[0] is the verb. What was asked for goes to stdout; *err is one line that main()
+	 * prints behind "sluice-vm VERB: " if the status is not VERB_OK.
+	 */
+	enum verb_status (*run)(int argc, char **argv, struct err *err);
+};
+
+/* Ends with a NULL name. */
+extern const struct verb verbs[];
+
+/* NULL: there is none of that name. */
+const struct verb *verb_find(const char *name);
+
+/* Usage of all of them. */
+void verb_print_help(FILE *out);
+
+enum verb_status inspect_verb(int argc, char **argv, struct err *err);
+enum verb_status guard_verb(int argc, char **argv, struct err *err);
