@@ -11,19 +11,17 @@ static uint32_t hash_key(const void *key, uint32_t len, uint32_t seed)
 	uint64_t x;
 
 	memcpy(&x, key, sizeof(x));
-	x ^= seed * 0x9e3779b97f4a7c15ull;
-	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ull;
-	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ull;
-	return (uint32_t)(x >> 32);
+	return (uint32_t)(fdb_hash_mix(x ^ seed * 0x9e3779b97f4a7c15ull) >> 32);
 }
 
-struct rte_hash *fdb_hash_new(uint32_t size, struct rte_rcu_qsbr *qsbr)
+struct rte_hash *fdb_hash_make(const char *name, uint32_t size, uint32_t key_len,
+	rte_hash_function hash_func, struct rte_rcu_qsbr *qsbr)
 {
 	struct rte_hash_parameters params = {
-		.name = "fdb",
+		.name = name,
 		.entries = fdb_hash_slots(size),
-		.key_len = sizeof(uint64_t),
-		.hash_func = hash_key,
+		.key_len = key_len,
+		.hash_func = hash_func,
 		.hash_func_init_val = (uint32_t)rte_rand(),
 		.socket_id = SOCKET_ID_ANY,
 		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF,
@@ -36,6 +34,11 @@ struct rte_hash *fdb_hash_new(uint32_t size, struct rte_rcu_qsbr *qsbr)
 		return NULL;
 	}
 	return hash;
+}
+
+struct rte_hash *fdb_hash_new(uint32_t size, struct rte_rcu_qsbr *qsbr)
+{
+	return fdb_hash_make("fdb", size, sizeof(uint64_t), hash_key, qsbr);
 }
 
 void fdb_hash_free(struct rte_hash *hash)

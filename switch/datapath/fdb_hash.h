@@ -20,6 +20,9 @@
  * cut to 32 bits: nobody can choose keys that fill one bucket, which would keep a third party's
  * address out. (A CRC would not do: whatever its seed, the same keys collide.)
  *
+ * Tables with another kind of key (addr_table.h) are made here too, so that all of this holds for
+ * them as well.
+ *
  * Thread-safety: fdb_hash_find(): anybody, workers as readers of the QSBR variable; store and
  * remove: one at a time.
  */
@@ -39,7 +42,21 @@ static inline uint32_t fdb_hash_slots(uint32_t size)
 	return size + size / 8 + FDB_SLACK;
 }
 
-/* NULL: no memory. */
+/* Every bit of the result depends on every bit of x, and no two x have the same. */
+static inline uint64_t fdb_hash_mix(uint64_t x)
+{
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ull;
+	return (x ^ x >> 32) * 0xd6e8feb86659fd93ull;
+}
+
+/*
+ * A table for `size` keys of key_len bytes; `hash_func` is given a random seed. `name` is unique in
+ * the process. NULL: no memory.
+ */
+struct rte_hash *fdb_hash_make(const char *name, uint32_t size, uint32_t key_len,
+	rte_hash_function hash_func, struct rte_rcu_qsbr *qsbr);
+
+/* The forwarding database's. NULL: no memory. */
 struct rte_hash *fdb_hash_new(uint32_t size, struct rte_rcu_qsbr *qsbr);
 
 /* NULL is fine. No reader is left. */
