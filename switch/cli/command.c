@@ -20,6 +20,10 @@
 	{                                                                                          \
 		"MAC", "mac"                                                                       \
 	}
+#define IP                                                                                         \
+	{                                                                                          \
+		"IP", "ip"                                                                         \
+	}
 #define VLAN                                                                                       \
 	{                                                                                          \
 		"N", "vlan", ARGUMENT_NUMBER, .keyed = true                                        \
@@ -56,6 +60,17 @@ static const struct command commands[] = {
 	{ "fdb", "flush", "fdb.flush", { { "PORT", "port", .optional = true } },
 		.done = "what was learned[ at port {port}] is forgotten", .hint = NAMES_HINT,
 		.help = "forget the addresses that were learned, everywhere or at a port" },
+
+	{ "neighbour", "show", "neighbour.show", .print = neighbour_show_print, .repeatable = true,
+		.help = "a pod's gateways and stations, as guests are told of them" },
+	{ "neighbour", "add", "neighbour.add", { IP, MAC }, .done = "{ip} is always at {mac}",
+		.help = "a station behind the uplink that is always at that address" },
+	{ "neighbour", "del", "neighbour.del", { IP }, .done = "{ip} is not static any more",
+		.hint = "\"sluicectl neighbour show\" shows them; those of the pod's kernel are "
+			"changed there (ip neighbour)",
+		.help = "take one back" },
+	{ "binding", "show", "binding.show", .print = binding_show_print, .repeatable = true,
+		.help = "which guest of a pod has which IP address" },
 
 	{ "worker", "show", "worker.show", .print = worker_show_print, .repeatable = true,
 		.help = "polling threads, how busy they are and which queues they own" },

@@ -34,6 +34,8 @@ void port_list_print(const json_t *ports, FILE *out);
 void port_show_print(const json_t *ports, FILE *out);
 void port_stats_print(const json_t *ports, FILE *out);
 void fdb_show_print(const json_t *entries, FILE *out);
+void neighbour_show_print(const json_t *neighbours, FILE *out);
+void binding_show_print(const json_t *bindings, FILE *out);
 void worker_show_print(const json_t *workers, FILE *out);
 void config_show_print(const json_t *configs, FILE *out);
 void config_changes_print(const json_t *changes, FILE *out);

@@ -122,6 +122,7 @@ static int take_down(struct sluice_switch *sw, struct plan *plan, struct err *er
 			if (!s->old || s->new == s->old)
 				continue;
 			(void)fdb_forget_port(sw->fdb, s->old->id);
+			pod_control_forget_port(sw, s->old->id);
 			close_port(sw, s->old);
 			s->old = NULL;
 		}
@@ -192,6 +193,7 @@ static void set_addresses(struct sluice_switch *sw)
 	}
 	for (size_t i = 0; i < sw->config.n_fdb_static; i++)
 		add_static(sw, &sw->config.fdb_static[i]);
+	pod_control_sync(sw);
 }
 
 /* What was learned in VLANs that were other ones is not true any more. */
@@ -272,6 +274,24 @@ static void tell_steps(struct sluice_switch *sw, const struct plan *plan)
 	}
 }
 
+/* What ports that stay have to know. What was set before a failure is set back. */
+static int set_ports(const struct plan *plan, struct err *err)
+{
+	for (EACH_STEP(s, plan)) {
+		int ret = 0;
+
+		if (s->kind == STEP_SET && s->new->ops->set)
+			ret = s->new->ops->set(s->new, s->to, err);
+		if (ret == 0)
+			continue;
+		while (s-- > plan->step)
+			if (s->kind == STEP_SET && s->new->ops->set)
+				(void)s->new->ops->set(s->new, s->from, NULL);
+		return ret;
+	}
+	return 0;
+}
+
 /* Steps 2 to 5 with sw->config being the new configuration already. */
 static int carry_out(struct sluice_switch *sw, struct plan *plan, struct err *err)
 {
@@ -279,6 +299,8 @@ static int carry_out(struct sluice_switch *sw, struct plan *plan, struct err *er
 
 	if (ret == 0)
 		ret = open_ports(sw, plan, true, err);
+	if (ret == 0)
+		ret = set_ports(plan, err);
 	return ret == 0 ? show(sw, plan, err) : ret;
 }
 
@@ -293,6 +315,8 @@ static int prepare(struct sluice_switch *sw, struct plan *plan, const struct slu
 	if (ret < 0)
 		return ret;
 	ret = workers_bind(&sw->workers, to->n_workers, to->worker_cpus, err);
+	if (ret == 0)
+		ret = pod_control_prepare(sw, to, err);
 	if (ret == 0)
 		ret = open_ports(sw, plan, false, err);
 	if (ret < 0) {
@@ -312,9 +336,11 @@ static int apply_plan(
 	if (ret < 0)
 		return ret;
 	sw->config = *config;
+	pod_control_look(sw);
 	ret = carry_out(sw, plan, err);
 	if (ret < 0) {
 		sw->config = before;
+		pod_control_look(sw);
 		put_back(sw, plan, err);
 		workers_shrink(&sw->workers, before.n_workers);
 		(void)workers_bind(&sw->workers, before.n_workers, before.worker_cpus, NULL);

@@ -32,3 +32,9 @@ json_t *worker_assign(void *ctx, const json_t *params, struct err *err);
 json_t *log_set(void *ctx, const json_t *params, struct err *err);
 json_t *config_check(void *ctx, const json_t *params, struct err *err);
 json_t *config_reload(void *ctx, const json_t *params, struct err *err);
+
+/* Those about a pod's network (methods_pod.c). */
+json_t *neighbour_show(void *ctx, const json_t *params, struct err *err);
+json_t *neighbour_add(void *ctx, const json_t *params, struct err *err);
+json_t *neighbour_del(void *ctx, const json_t *params, struct err *err);
+json_t *binding_show(void *ctx, const json_t *params, struct err *err);

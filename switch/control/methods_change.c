@@ -1,52 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/*
- * Methods that change something. Almost all of them make a copy of the running configuration,
- * change it, and have it applied: so they obey the same rules as a file, and `config show` tells
- * what has become of it. The file itself is not written; a reload goes back to it.
- */
+/* Methods that change something. Almost all of them edit the running configuration: edit.h. */
 #include "switch/control/methods.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "config/config_edit.h"
 #include "lib/log.h"
 #include "switch/control/apply.h"
-#include "switch/control/control.h"
+#include "switch/control/edit.h"
 #include "switch/control/params.h"
 #include "switch/datapath/fdb.h"
-
-/* Has the edited configuration applied, whose owner this is. Returns what changed, or NULL. */
-static json_t *apply(struct control *c, struct sluiced_config *next, struct err *err)
-{
-	json_t *changes = json_array();
-	int ret = sluiced_config_check(next, err);
-
-	if (ret == 0)
-		ret = switch_apply(&c->sw, next, changes, err);
-	sluiced_config_free(next);
-	if (ret == 0)
-		return changes;
-	json_decref(changes);
-	return NULL;
-}
-
-static int begin_edit(struct control *c, struct sluiced_config *next, struct err *err)
-{
-	int ret = sluiced_config_copy(next, &c->sw.config);
-
-	return ret < 0 ? err_set(err, ret, "out of memory") : 0;
-}
-
-/* Applies the edit if it went well, and gives it up otherwise. */
-static json_t *end_edit(struct control *c, struct sluiced_config *next, int ret, struct err *err)
-{
-	if (ret == 0)
-		return apply(c, next, err);
-	sluiced_config_free(next);
-	return NULL;
-}
 
 static int no_port(const char *name, struct err *err)
 {
@@ -68,13 +32,13 @@ json_t *port_add(void *ctx, const json_t *params, struct err *err)
 {
 	struct sluiced_config next;
 	struct port_config *port;
-	int ret = begin_edit(ctx, &next, err);
+	int ret = edit_begin(ctx, &next, err);
 
 	if (ret < 0)
 		return NULL;
 	port = sluiced_config_add_port(&next, err);
 	ret = port ? port_config_decode(port, params, "", err) : -ENOSPC;
-	return end_edit(ctx, &next, ret, err);
+	return edit_end(ctx, &next, ret, err);
 }
 
 json_t *port_del(void *ctx, const json_t *params, struct err *err)
@@ -82,9 +46,9 @@ json_t *port_del(void *ctx, const json_t *params, struct err *err)
 	static const struct param known[] = { { "name", PARAM_TEXT, true }, { NULL } };
 	struct sluiced_config next;
 
-	if (params_check(params, known, err) < 0 || begin_edit(ctx, &next, err) < 0)
+	if (params_check(params, known, err) < 0 || edit_begin(ctx, &next, err) < 0)
 		return NULL;
-	return end_edit(
+	return edit_end(
 		ctx, &next, sluiced_config_del_port(&next, param_text(params, "name"), err), err);
 }
 
@@ -101,32 +65,31 @@ json_t *port_set(void *ctx, const json_t *params, struct err *err)
 			json_object_get(params, "name") ? "must be text" : "missing");
 		return NULL;
 	}
-	if (begin_edit(ctx, &next, err) < 0)
+	if (edit_begin(ctx, &next, err) < 0)
 		return NULL;
 	port = sluiced_config_port(&next, name);
 	if (!port) {
 		ret = no_port(name, err);
-		return end_edit(ctx, &next, ret, err);
+		return edit_end(ctx, &next, ret, err);
 	}
 	changes = json_copy((json_t *)params);
 	json_object_del(changes, "name");
 	ret = port_config_change(&next.ports[port - next.ports], changes, "", err);
 	json_decref(changes);
-	return end_edit(ctx, &next, ret, err);
+	return edit_end(ctx, &next, ret, err);
 }
 
 /* --- addresses ------------------------------------------------------------------------------- */
 
 static int read_address(const json_t *params, struct fdb_static_config *entry, struct err *err)
 {
-	const char *mac = param_text(params, "mac");
 	int64_t vlan = param_int(params, "vlan", 0);
+	int ret;
 
 	memset(entry, 0, sizeof(*entry));
-	if (mac_parse(mac, &entry->mac) < 0 || mac_is_zero(&entry->mac) ||
-		mac_is_multicast(&entry->mac))
-		return err_set(err, -EINVAL,
-			"mac: \"%.32s\" is not a unicast address (aa:bb:cc:dd:ee:ff)", mac);
+	ret = param_mac(params, "mac", &entry->mac, err);
+	if (ret < 0)
+		return ret;
 	if (vlan < 0 || vlan >= VLAN_N - 1)
 		return err_set(
 			err, -ERANGE, "vlan: %lld is out of range (1 to 4094)", (long long)vlan);
@@ -144,13 +107,13 @@ json_t *fdb_add(void *ctx, const json_t *params, struct err *err)
 
 	if (params_check(params, known, err) < 0 || read_address(params, &entry, err) < 0)
 		return NULL;
-	if (begin_edit(ctx, &next, err) < 0)
+	if (edit_begin(ctx, &next, err) < 0)
 		return NULL;
 	port = sluiced_config_port(&next, param_text(params, "port"));
 	if (!port)
-		return end_edit(ctx, &next, no_port(param_text(params, "port"), err), err);
+		return edit_end(ctx, &next, no_port(param_text(params, "port"), err), err);
 	memcpy(entry.port, port->name, sizeof(entry.port));
-	return end_edit(ctx, &next, sluiced_config_add_static(&next, &entry, err), err);
+	return edit_end(ctx, &next, sluiced_config_add_static(&next, &entry, err), err);
 }
 
 static json_t *delete_learned(
@@ -176,10 +139,10 @@ json_t *fdb_delete(void *ctx, const json_t *params, struct err *err)
 
 	if (params_check(params, known, err) < 0 || read_address(params, &entry, err) < 0)
 		return NULL;
-	if (begin_edit(ctx, &next, err) < 0)
+	if (edit_begin(ctx, &next, err) < 0)
 		return NULL;
 	if (sluiced_config_del_static(&next, &entry.mac, entry.vlan))
-		return end_edit(ctx, &next, 0, err);
+		return edit_end(ctx, &next, 0, err);
 	sluiced_config_free(&next);
 	return delete_learned(ctx, &entry, err);
 }
@@ -236,13 +199,13 @@ json_t *worker_assign(void *ctx, const json_t *params, struct err *err)
 	const struct port_config *port;
 	int ret;
 
-	if (params_check(params, known, err) < 0 || begin_edit(ctx, &next, err) < 0)
+	if (params_check(params, known, err) < 0 || edit_begin(ctx, &next, err) < 0)
 		return NULL;
 	port = sluiced_config_port(&next, param_text(params, "port"));
 	ret = port ? reassign(ctx, &next.ports[port - next.ports], param_int(params, "queue", 0),
 			     param_int(params, "worker", 0), err)
 		   : no_port(param_text(params, "port"), err);
-	return end_edit(ctx, &next, ret, err);
+	return edit_end(ctx, &next, ret, err);
 }
 
 /* --- the rest -------------------------------------------------------------------------------- */
@@ -252,9 +215,9 @@ json_t *log_set(void *ctx, const json_t *params, struct err *err)
 	static const struct param known[] = { { "level", PARAM_TEXT, true }, { NULL } };
 	struct sluiced_config next;
 
-	if (params_check(params, known, err) < 0 || begin_edit(ctx, &next, err) < 0)
+	if (params_check(params, known, err) < 0 || edit_begin(ctx, &next, err) < 0)
 		return NULL;
-	return end_edit(ctx, &next,
+	return edit_end(ctx, &next,
 		sluiced_config_set(&next, "log-level", param_text(params, "level"), err), err);
 }
 

@@ -49,6 +49,16 @@ const char *param_text(const json_t *params, const char *name)
 	return json_string_value(json_object_get(params, name));
 }
 
+int param_mac(const json_t *params, const char *name, struct mac *mac, struct err *err)
+{
+	const char *text = param_text(params, name);
+
+	if (mac_parse(text, mac) < 0 || mac_is_zero(mac) || mac_is_multicast(mac))
+		return err_set(err, -EINVAL,
+			"%s: \"%.32s\" is not a unicast address (aa:bb:cc:dd:ee:ff)", name, text);
+	return 0;
+}
+
 int64_t param_int(const json_t *params, const char *name, int64_t otherwise)
 {
 	const json_t *value = json_object_get(params, name);

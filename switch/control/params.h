@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "lib/mac.h"
 
 enum param_type { PARAM_TEXT, PARAM_INT };
 
@@ -24,5 +25,8 @@ int params_check(const json_t *params, const struct param *known, struct err *er
 
 /* NULL if it is not there or no text. */
 const char *param_text(const json_t *params, const char *name);
+
+/* Reads a unicast address, which is there. -EINVAL with *err set. */
+int param_mac(const json_t *params, const char *name, struct mac *mac, struct err *err);
 
 int64_t param_int(const json_t *params, const char *name, int64_t otherwise);

@@ -143,6 +143,21 @@ static void describe_statics(const struct sluiced_config *in, const struct sluic
 	}
 }
 
+/* Static neighbours that are in `in` but not, or otherwise, in `out`. */
+static void describe_neighbours(const struct sluiced_config *in, const struct sluiced_config *out,
+	const char *what, json_t *changes)
+{
+	char ip[IP_ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < in->n_neighbour_static; i++) {
+		const struct neighbour_static_config *n = &in->neighbour_static[i];
+		const struct neighbour_static_config *same = sluiced_config_neighbour(out, &n->ip);
+
+		if (!same || memcmp(&same->mac, &n->mac, sizeof(n->mac)) != 0)
+			tell(changes, what, ip_addr_format(&n->ip, ip));
+	}
+}
+
 static void describe_settings(const struct plan *plan, json_t *changes)
 {
 	json_t *from = sluiced_config_encode(plan->from), *to = sluiced_config_encode(plan->to);
@@ -171,4 +186,6 @@ void plan_describe(const struct plan *plan, json_t *changes)
 			tell(changes, what[s->kind], s->to ? s->to->name : s->from->name);
 	describe_statics(plan->to, plan->from, "address-added", changes);
 	describe_statics(plan->from, plan->to, "address-removed", changes);
+	describe_neighbours(plan->to, plan->from, "neighbour-added", changes);
+	describe_neighbours(plan->from, plan->to, "neighbour-removed", changes);
 }

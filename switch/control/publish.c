@@ -9,13 +9,33 @@
 #include "lib/cleanup.h"
 #include "switch/datapath/fdb.h"
 
+/*
+ * In a pod the uplink's frames go to its guest, not to the host port. The guest also receives from
+ * others (the host port, the switch's answers), so that it must be the same worker that serves all
+ * of them: what it has offered is settled then before it does anything else.
+ */
+static struct port *sole_guest(
+	const struct topology *t, const struct port *from, unsigned n_workers)
+{
+	uint16_t guest = t->pod->only_guest;
+
+	if (from->id != t->pod->uplink || guest == POD_NO_PORT || n_workers > 1)
+		return NULL;
+	return t->by_id[guest]->ops->landing ? t->by_id[guest] : NULL;
+}
+
 /* The only port that frames of `from` can go to and land in, or NULL. */
-static struct port *sole_receiver(const struct topology *t, const struct port *from)
+static struct port *sole_receiver(
+	const struct topology *t, const struct port *from, unsigned n_workers)
 {
 	const struct port *sole = NULL;
 
 	/* A tag that comes or goes would move what has landed. */
-	if (t->n_ports != 2 || t->vlans)
+	if (t->vlans)
+		return NULL;
+	if (t->pod)
+		return sole_guest(t, from, n_workers);
+	if (t->n_ports != 2)
 		return NULL;
 	sole = t->port[t->port[0] == from];
 	return sole->ops->landing ? t->port[t->port[0] == from] : NULL;
@@ -55,8 +75,10 @@ static void list_policies(const struct sluice_switch *sw, struct topology *t)
 
 static void topology_free(struct topology *t)
 {
-	if (t)
+	if (t) {
 		free(t->policies);
+		free(t->pod);
+	}
 	free(t);
 }
 
@@ -67,8 +89,8 @@ static struct topology *topology_new(const struct sluice_switch *sw)
 	if (!t)
 		return NULL;
 	t->policies = calloc(sw->n_ports + 1, sizeof(*t->policies));
-	if (!t->policies) {
-		free(t);
+	if (!t->policies || pod_control_policy(sw, &t->pod) < 0) {
+		topology_free(t);
 		return NULL;
 	}
 	t->forward_reserved = sw->config.forward_reserved;
@@ -80,7 +102,7 @@ static struct topology *topology_new(const struct sluice_switch *sw)
 	list_policies(sw, t);
 	list_queues(&sw->workers, t);
 	for (unsigned i = 0; i < t->n_ports; i++)
-		t->sole[t->port[i]->id] = sole_receiver(t, t->port[i]);
+		t->sole[t->port[i]->id] = sole_receiver(t, t->port[i], sw->workers.n);
 	return t;
 }
 

@@ -76,6 +76,7 @@ static void host_forget(void *ctx, const struct port *port)
 	struct sluice_switch *sw = ctx;
 
 	(void)fdb_flush(sw->fdb, port->id);
+	pod_control_forget_guest(sw, port->id);
 }
 
 /* Guests make these happen: not every one is logged. */
@@ -117,6 +118,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	struct sluice_switch *sw = arg;
 
 	(void)fdb_expire(sw->fdb, switch_now_s(sw), sw->config.fdb_ageing_s);
+	pod_control_tick(sw);
 	telemetry_update(sw);
 }
 
@@ -226,6 +228,7 @@ void switch_stop(struct sluice_switch *sw)
 	if (sw->host.attention_fd >= 0)
 		close(steal_fd(&sw->host.attention_fd));
 	switch_unpublish(sw);
+	pod_control_stop(sw);
 	fdb_free(steal_ptr(&sw->fdb));
 	free(steal_ptr(&sw->qsbr));
 	sluiced_config_free(&sw->config);

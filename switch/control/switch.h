@@ -17,8 +17,9 @@
 
 #include "config/sluiced_config.h"
 #include "lib/err.h"
-#include "switch/control/workers.h"
 #include "switch/control/link_watch.h"
+#include "switch/control/pod_control.h"
+#include "switch/control/workers.h"
 #include "switch/datapath/topology.h"
 #include "switch/port/host.h"
 
@@ -30,6 +31,7 @@ struct sluice_switch {
 	struct event_base *base;
 	struct port_host host;
 	struct link_watch links;
+	struct pod_control pod;
 	struct event *attention_event;
 	struct event *tick_event;
 	struct event *watchdog_event;

@@ -6,7 +6,7 @@ struct counters totals_of(const struct port *p)
 	struct counters sum = { 0 };
 	uint64_t *to = (uint64_t *)&sum;
 
-	for (unsigned w = 0; w < WORKER_MAX; w++) {
+	for (unsigned w = 0; w <= WORKER_MAX; w++) {
 		const uint64_t *from = (const uint64_t *)&p->counters[w];
 
 		for (size_t i = 0; i < sizeof(sum) / sizeof(*to); i++)

@@ -23,6 +23,19 @@
 	X(NO_DESTINATION, no_destination, RX, "no other port to send it to")                       \
 	X(RESERVED, reserved, RX, "reserved multicast (01:80:c2:00:00:0x), see forward-reserved")  \
 	X(VLAN, vlan, RX, "its VLAN does not cross the port it came from")                         \
+	X(REFLECTED, reflected, RX, "one of this side's own, sent back by the network")            \
+	X(NOT_OURS, not_ours, RX, "for another MAC address than the pod's")                        \
+	X(UNBOUND, unbound, RX, "no guest is bound to the address it is for")                      \
+	X(SPOOF_MAC, spoof_mac, RX, "from a MAC address that is not the guest's")                  \
+	X(SPOOF_IP, spoof_ip, RX, "from an IP address that is not the guest's")                    \
+	X(SPOOF_NEIGH, spoof_neigh, RX,                                                            \
+		"ARP or ND that claims an address, or a router's part, that is not the guest's")   \
+	X(NEIGH_BAD, neigh_bad, RX, "ARP or ND that breaks its protocol's rules")                  \
+	X(NEIGH_RATE, neigh_rate, RX, "more questions for addresses than a guest may ask")         \
+	X(KERNEL_ANSWERS, kernel_answers, RX, "an answer that the pod's kernel gives as well")     \
+	X(ISOLATED, isolated, RX,                                                                  \
+		"to or from the host port, but not from a service address to the identity "        \
+		"address, nor back")                                                               \
 	X(ECHO, echo, RX, "a frame of this side, heard again from the interface it left by")       \
 	X(TRUNCATED, truncated, RX, "longer than the driver's ring frames: payload is missing")    \
 	X(SIZES_LOST, sizes_lost, RX,                                                              \

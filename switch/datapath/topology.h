@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "switch/datapath/pod.h"
 #include "switch/datapath/vlan.h"
 #include "switch/port/port.h"
 
@@ -41,6 +42,7 @@ struct topology {
 	const struct vlan_policy *vlan[PORT_MAX];
 	bool vlans;
 	struct vlan_policy *policies; /* what vlan[] points into */
+	struct pod *pod;              /* NULL: the uplink, if there is one, is transparent */
 	struct rx_list rx[WORKER_MAX];
 	struct rx_queue queues[]; /* all of them, in the order of their workers */
 };

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/utsname.h>
 
+#include "switch/port/packet_filter.h"
 #include "switch/port/packet_port.h"
 
 /* UDP segmentation through PACKET_VNET_HDR: Linux 6.2. */
@@ -99,6 +100,40 @@ static void packet_close(struct port *p)
 	free(pp);
 }
 
+/* What stays with the kernel, as the configuration says it and as it does without saying. */
+static int read_kernel_ports(
+	const struct port_config *config, struct l4_ports *out, struct err *err)
+{
+	int ret;
+
+	*out = (struct l4_ports) { 0 };
+	if (config->kernel_ports[0] == '\0')
+		return 0;
+	ret = l4_ports_parse(config->kernel_ports, out, err);
+	for (enum l4_protocol protocol = L4_TCP; protocol <= L4_UDP && ret == 0; protocol++)
+		ret = l4_ports_add(out,
+			(struct l4_port_range) { protocol, PACKET_KERNEL_EPHEMERAL, UINT16_MAX });
+	return ret == -E2BIG ? err_set(err, ret, "kernel-ports: too many ranges") : ret;
+}
+
+static int packet_set(struct port *p, const struct port_config *config, struct err *err)
+{
+	struct packet_port *pp = packet_port(p);
+	struct l4_ports ports, before = pp->kernel_ports;
+	int ret = read_kernel_ports(config, &ports, err);
+
+	if (ret < 0)
+		return ret;
+	pp->kernel_ports = ports;
+	ret = packet_sockets_filter(pp, err);
+	if (ret < 0) {
+		pp->kernel_ports = before;
+		return ret;
+	}
+	pp->config = *config;
+	return 0;
+}
+
 static const struct port_ops packet_ops = {
 	.kind = "packet",
 	.receive = packet_receive,
@@ -108,6 +143,7 @@ static const struct port_ops packet_ops = {
 	.disarm = packet_disarm,
 	.service = packet_service,
 	.link_changed = packet_link_changed,
+	.set = packet_set,
 	.status = packet_status,
 	.stats = packet_stats,
 	.close = packet_close,
@@ -164,7 +200,8 @@ struct port *packet_open(
 	snprintf(pp->port.name, sizeof(pp->port.name), "%s", config->name);
 	pp->config = *config;
 	pp->host = host;
-	if (make_queues(pp, err) < 0 || packet_link_start(pp, err) < 0) {
+	if (read_kernel_ports(config, &pp->kernel_ports, err) < 0 || make_queues(pp, err) < 0 ||
+		packet_link_start(pp, err) < 0) {
 		packet_close(&pp->port);
 		return NULL;
 	}

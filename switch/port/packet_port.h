@@ -12,6 +12,7 @@
 #include <event2/event.h>
 #include <rte_spinlock.h>
 
+#include "config/l4_ports.h"
 #include "lib/err.h"
 #include "switch/datapath/offload.h"
 #include "switch/port/host.h"
@@ -72,6 +73,7 @@ struct packet_port {
 
 	/* control thread */
 	struct port_config config;
+	struct l4_ports kernel_ports; /* what the socket does not hear: packet_filter.h */
 	const struct port_host *host;
 	uint64_t kernel_drops; /* summed up: reading PACKET_STATISTICS clears it */
 	int ifindex;           /* of the interface that the sockets are on; 0: they are closed */
@@ -101,6 +103,9 @@ static inline int packet_fd(const struct packet_queue *q)
  * *err set and nothing open.
  */
 int packet_sockets_open(const struct packet_port *pp, int ifindex, int *fd, struct err *err);
+
+/* Has the open sockets hear what the port is to hear now. -errno with *err set. */
+int packet_sockets_filter(const struct packet_port *pp, struct err *err);
 
 /* Whether we may open packet sockets at all. */
 int packet_sockets_probe(struct err *err);

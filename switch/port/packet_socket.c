@@ -28,11 +28,11 @@
 #include <unistd.h>
 
 #include <arpa/inet.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
 #include "lib/cleanup.h"
+#include "switch/port/packet_filter.h"
 
 /* A burst of super-frames fits, so that a scheduling gap of the worker loses nothing. */
 #define SOCKET_BUFFER (8 << 20)
@@ -70,9 +70,9 @@ static int set_promiscuous(int fd, int ifindex, struct err *err)
 	return 0;
 }
 
-static int set_filter(int fd, struct sock_filter *code, unsigned short len, struct err *err)
+static int set_filter(int fd, struct packet_filter *filter, struct err *err)
 {
-	struct sock_fprog prog = { .len = len, .filter = code };
+	struct sock_fprog prog = { .len = filter->len, .filter = filter->code };
 
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0)
 		return err_errno(err, errno, "cannot set the packet socket's filter");
@@ -81,21 +81,29 @@ static int set_filter(int fd, struct sock_filter *code, unsigned short len, stru
 
 static int hear_nothing(int fd, struct err *err)
 {
-	struct sock_filter code[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct packet_filter filter;
 
-	return set_filter(fd, code, 1, err);
+	packet_filter_deaf(&filter);
+	return set_filter(fd, &filter, err);
 }
 
-static int hear_incoming(int fd, struct err *err)
+/* All that this port is to hear. */
+static int hear_ours(const struct packet_port *pp, int fd, struct err *err)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-	};
+	struct packet_filter filter;
 
-	return set_filter(fd, code, sizeof(code) / sizeof(code[0]), err);
+	packet_filter_make(&filter, &pp->kernel_ports, pp->port.n_queues > 1);
+	return set_filter(fd, &filter, err);
+}
+
+int packet_sockets_filter(const struct packet_port *pp, struct err *err)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < pp->port.n_queues && ret == 0; i++)
+		if (packet_fd(&pp->queue[i]) >= 0)
+			ret = hear_ours(pp, packet_fd(&pp->queue[i]), err);
+	return ret;
 }
 
 static int new_socket(struct err *err)
@@ -108,7 +116,7 @@ static int new_socket(struct err *err)
 }
 
 /* Every option precedes bind(): no frame is seen without its offload header and auxiliary data. */
-static int open_socket(int ifindex, bool deaf, struct err *err)
+static int open_socket(const struct packet_port *pp, int ifindex, struct err *err)
 {
 	cleanup_close int fd = new_socket(err);
 	struct sockaddr_ll addr = {
@@ -125,8 +133,8 @@ static int open_socket(int ifindex, bool deaf, struct err *err)
 		ret = set_flag(fd, PACKET_AUXDATA, "PACKET_AUXDATA", err);
 	if (ret == 0)
 		ret = set_flag(fd, PACKET_IGNORE_OUTGOING, "PACKET_IGNORE_OUTGOING", err);
-	if (ret == 0 && deaf)
-		ret = hear_nothing(fd, err);
+	if (ret == 0)
+		ret = pp->port.n_queues > 1 ? hear_nothing(fd, err) : hear_ours(pp, fd, err);
 	if (ret < 0)
 		return ret;
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
@@ -151,22 +159,23 @@ static int join(int fd, int *group, struct err *err)
 	return 0;
 }
 
-static int open_group(unsigned n, int ifindex, int *fd, struct err *err)
+static int open_group(const struct packet_port *pp, int ifindex, int *fd, struct err *err)
 {
+	unsigned n = pp->port.n_queues;
 	int group = 0, ret = 0;
 
 	for (unsigned i = 0; i < n && ret == 0; i++) {
-		fd[i] = open_socket(ifindex, true, err);
+		fd[i] = open_socket(pp, ifindex, err);
 		ret = fd[i] < 0 ? fd[i] : join(fd[i], &group, err);
 	}
 	for (unsigned i = 0; i < n && ret == 0; i++)
-		ret = hear_incoming(fd[i], err);
+		ret = hear_ours(pp, fd[i], err);
 	return ret;
 }
 
-static int open_one(int ifindex, int *fd, struct err *err)
+static int open_one(const struct packet_port *pp, int ifindex, int *fd, struct err *err)
 {
-	*fd = open_socket(ifindex, false, err);
+	*fd = open_socket(pp, ifindex, err);
 	return *fd < 0 ? *fd : 0;
 }
 
@@ -177,7 +186,7 @@ int packet_sockets_open(const struct packet_port *pp, int ifindex, int *fd, stru
 
 	for (unsigned i = 0; i < n; i++)
 		fd[i] = -1;
-	ret = n > 1 ? open_group(n, ifindex, fd, err) : open_one(ifindex, fd, err);
+	ret = n > 1 ? open_group(pp, ifindex, fd, err) : open_one(pp, ifindex, fd, err);
 	if (ret == 0 && pp->config.promiscuous)
 		ret = set_promiscuous(fd[0], ifindex, err);
 	for (unsigned i = 0; i < n && ret < 0; i++)

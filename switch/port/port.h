@@ -18,7 +18,8 @@
  * arming and says whether work came in meanwhile; then the worker does not sleep.
  *
  * Thread-safety: receive, release, arm, disarm: the worker that owns the queue. transmit, landing,
- * landing_arm, memory_gone: any worker (the port takes a lock of its own for each transmit queue).
+ * landing_arm, memory_gone: any worker (the port takes a lock of its own for each transmit queue);
+ * transmit also the control thread, of packet and ethdev ports.
  * The rest: the control thread. A port is created, closed and reconfigured by the control thread,
  * which first takes it out of the workers' sight and waits for a grace period (topology.h).
  */
@@ -105,6 +106,12 @@ struct port_ops {
 	 */
 	void (*link_changed)(struct port *p, const char *name, int ifindex);
 
+	/*
+	 * Control thread: settings of the switch's own part of the configuration have changed,
+	 * while the port runs. -errno with *err set: nothing has. NULL if none concerns this kind.
+	 */
+	int (*set)(struct port *p, const struct port_config *config, struct err *err);
+
 	/* Adds what this kind knows to the object that `port show` prints: state, peer, queues. */
 	void (*status)(struct port *p, json_t *out);
 	/* Adds counters that only this kind has to what `port stats` prints; NULL: none. */
@@ -122,5 +129,10 @@ struct port {
 	uint16_t id; /* slot in the topology, stable for the port's life */
 	uint16_t n_queues;
 	char name[PORT_NAME_MAX];
-	struct counters counters[WORKER_MAX];
+	struct counters counters[WORKER_MAX + 1]; /* the last: the control thread's */
 };
+
+static inline struct counters *port_control_counters(struct port *p)
+{
+	return &p->counters[WORKER_MAX];
+}

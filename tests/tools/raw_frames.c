@@ -2,10 +2,11 @@
 /*
  * Ethernet frames that no network stack would send, and what of them, or of any traffic, arrives.
  *
- *   raw_frames send IFNAME SOURCE DESTINATION [option VALUE]...
+ *   raw_frames send IFNAME SOURCE DESTINATION [arp FROM TO] [option VALUE]...
  *       SOURCE and DESTINATION are addresses (aa:bb:cc:dd:ee:ff), or the words
  *       own     the interface's
  *       random  a unicast address that is locally administered, a new one for each frame
+ *       arp FROM TO   ARP requests of FROM for TO, and for the addresses that follow it
  *       type T        EtherType (0x88b5, for local experiments)
  *       count N       frames (1)
  *       gap US        pause after each (0)
@@ -17,6 +18,7 @@
  * Each ends with one JSON object. `foreign` are unicast frames to addresses other than the
  * interface's own; `reserved` counts each of 01:80:c2:00:00:00 to 0f.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -119,6 +121,20 @@ static void send_frame(int fd, const void *frame)
 	}
 }
 
+/* An ARP request of a station, RFC 826; the target's last byte counts up from frame to frame. */
+static void fill_arp(
+	unsigned char *arp, const unsigned char sender[ETH_ALEN], const char *from, const char *to)
+{
+	static const unsigned char fixed[8] = { 0, 1, 8, 0, 6, 4, 0, 1 };
+
+	memcpy(arp, fixed, sizeof(fixed));
+	memcpy(arp + 8, sender, ETH_ALEN);
+	if (inet_pton(AF_INET, from, arp + 14) != 1 || inet_pton(AF_INET, to, arp + 24) != 1) {
+		fprintf(stderr, "raw_frames: arp: want two IPv4 addresses\n");
+		exit(2);
+	}
+}
+
 static int send_frames(char **words)
 {
 	struct plan plan = { .type = TYPE_EXPERIMENT, .count = 1 };
@@ -136,6 +152,13 @@ static int send_frames(char **words)
 	int fd = open_interface(words[0], 0, own);
 	bool from_random = parse_address(words[1], own, frame.header.ether_shost);
 	bool to_random = parse_address(words[2], own, frame.header.ether_dhost);
+	bool arp = words[3] && strcmp(words[3], "arp") == 0 && words[4] && words[5];
+
+	if (arp) {
+		fill_arp(frame.payload, frame.header.ether_shost, words[4], words[5]);
+		plan.type = ETHERTYPE_ARP;
+		words += 3;
+	}
 	parse_options(words + 3, options, sizeof(options) / sizeof(options[0]));
 	frame.header.ether_type = htobe16((uint16_t)plan.type);
 	byte_stream_init(&stream, plan.seed);
@@ -145,6 +168,7 @@ static int send_frames(char **words)
 		if (to_random)
 			randomize(frame.header.ether_dhost, &stream);
 		send_frame(fd, &frame);
+		frame.payload[27] += arp;
 		if (plan.gap_us > 0)
 			usleep((useconds_t)plan.gap_us);
 	}
@@ -228,7 +252,8 @@ int main(int argc, char **argv)
 		return send_frames(argv + 2);
 	if (argc >= 3 && strcmp(argv[1], "watch") == 0)
 		return watch(argv + 2);
-	fprintf(stderr, "usage: raw_frames send IFNAME SOURCE DESTINATION [OPTION VALUE]... |\n"
+	fprintf(stderr, "usage: raw_frames send IFNAME SOURCE DESTINATION [arp FROM TO] "
+			"[OPTION VALUE]... |\n"
 			"       raw_frames watch IFNAME [type T]\n");
 	return 2;
 }

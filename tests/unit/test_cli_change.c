@@ -150,9 +150,11 @@ static const struct {
 	{ { "port" }, "port: incomplete command: use one of list, show, stats, add, del, set" },
 	{ { "port", "lst" },
 		"port lst: unknown command: use one of list, show, stats, add, del, set" },
-	{ { "ports" }, "ports: unknown command: use one of port, fdb, worker, config, log, "
+	{ { "ports" }, "ports: unknown command: use one of port, fdb, neighbour, binding, worker, "
+		       "config, log, "
 		       "events, version (see --help)" },
-	{ { "-j" }, "no command given: use one of port, fdb, worker, config, log, events, "
+	{ { "-j" }, "no command given: use one of port, fdb, neighbour, binding, worker, config, "
+		    "log, events, "
 		    "version (see --help)" },
 	{ { "port", "list", "vm0" }, "port list: unexpected argument \"vm0\" (usage: "
 				     "sluicectl port list)" },
