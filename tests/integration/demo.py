@@ -13,6 +13,7 @@ import sys
 import time
 
 import run
+from cni import FAR4, GUEST_MAC, Calico
 from lab import PEER4, Lab, guest4, last_json
 
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
@@ -99,6 +100,58 @@ def demo(lab):
     show(f"sluiced ended with exit status {sw.stop()}")
 
 
+def pod_demo(lab):
+    """The second scene: a guest with a pod's own address, in a network as Calico makes it."""
+    step("a Calico-like pod: a /32 address, a gateway that nobody has (169.254.1.1, proxy ARP)")
+    net = Calico(lab)
+    run_in(net.pod, "pod", "ip -br addr show eth0; ip route")
+    before = net.pod.run("ip addr show eth0; ip route")
+
+    step("the guard: the pod's kernel says nothing to what is the guest's")
+    typed("pod", "sluice-vm guard hold --interface eth0 &")
+    net.hold()
+    show(net.guard.text)
+
+    step("the switch: eth0 is the uplink, the guest may have any MAC address and has the pod's IP")
+    ports = net.ports("substitute")
+    show(json.dumps({"ports": ports}, indent=2))
+    typed("pod", "sluiced --config sluiced.json &")
+    sw = lab.start(lab.config(ports=ports))
+    vm = net.boot(GUEST_MAC)
+    run_in(vm, "guest", "ip -br addr show eth0; ip route; cat /sys/class/net/eth0/address")
+
+    step("the guest reaches the world, and is reached, by the pod's address")
+    run_in(vm, "guest", f"ping -c 2 -i 0.2 {FAR4}")
+    run_in(net.near, "another pod", f"busybox ping -c 2 {net.pod4}")
+    typed("far away", "tcp_pump recv 5001 &")
+    receiver = net.far.spawn("tcp_pump recv 5001").wait_for("ready")
+    run_in(vm, "guest", f"tcp_pump send {FAR4} 5001 {256 << 20}")
+    got = last_json(receiver.wait())
+    show(f"far away received {got['bytes']} bytes, sha256 {got['sha256'][:16]}...")
+    sluicectl(sw, "binding", "show")
+    sluicectl(sw, "neighbour", "show")
+    run_in(net.node, "node", "ip neigh show dev pod0")
+
+    step("the pod is as it was")
+    run_in(net.pod, "pod", "ip -br addr show eth0; ip route")
+    after = net.pod.run("ip addr show eth0; ip route")
+    show("nothing has changed" if after == before else f"it has CHANGED:\n{before}\n{after}")
+
+
+def play(build, name, scene):
+    """One scene, in a lab of its own."""
+    workdir = os.path.join(run.WORK, name)
+    os.makedirs(workdir)
+    lab = Lab(build, workdir)
+    try:
+        scene(lab)
+    except Exception:
+        print(lab.report())
+        raise
+    finally:
+        lab.close()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
@@ -107,16 +160,8 @@ def main():
         return run.enter_namespaces()
     run.prepare_machine()
     started = time.monotonic()
-    workdir = os.path.join(run.WORK, "demo")
-    os.makedirs(workdir)
-    lab = Lab(args.build, workdir)
-    try:
-        demo(lab)
-    except Exception:
-        print(lab.report())
-        raise
-    finally:
-        lab.close()
+    play(args.build, "lab", demo)
+    play(args.build, "pod", pod_demo)
     print(f"\nDone in {time.monotonic() - started:.0f} s. Nothing is left behind.")
     return 0
 

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Who else there is in a pod: its kernel and sidecars, its services for the guest, a second guest."""
+
+import json
+
+from cni import FAR4, GUEST_MAC, POD_MAC, Bridge, Calico
+from lab import ping, tcp, udp_ping, wait_until
+from suite import test
+
+SUITE = "pod"
+
+MIB = 1 << 20
+IDENTITY, SERVICE = "169.254.1.254", "169.254.1.253"
+EPHEMERAL = "echo '61000 65535' >/proc/sys/net/ipv4/ip_local_port_range"
+
+
+def with_host_port(net, mode):
+    """Guard, host port and switch; a guest that knows the services' address."""
+    net.hold("--host-port")
+    mac = json.loads(net.pod.run("ip -json link show sluice0"))[0]["address"]
+    host = {"name": "host", "kind": "packet", "interface": "sluice0p", "role": "host", "mac": mac,
+            "addresses": [IDENTITY]}
+    sw = net.start(mode, guard=False, more_ports=[host], services=[SERVICE])
+    vm = net.boot(GUEST_MAC if mode == "substitute" else None)
+    vm.run(f"ip addr add {SERVICE}/32 dev eth0 scope host\n"
+           f"ip route add {IDENTITY} dev eth0 scope link src {SERVICE}")
+    return sw, vm
+
+
+@test(limit=60, each={"adopt": "adopt", "substitute": "substitute"})
+def host_services(lab, mode):
+    """The guest reaches a service of the pod on the identity address, and nobody else does."""
+    net = Calico(lab)
+    before = net.snapshot()
+    sw, vm = with_host_port(net, mode)
+    ping(vm, IDENTITY)
+    tcp(vm, net.pod, IDENTITY, 32 * MIB)
+    tcp(net.pod, vm, SERVICE, 32 * MIB, port=5002)
+    # The guest's own traffic is what it was, from the pod's address.
+    ping(vm, FAR4)
+    tcp(net.far, vm, net.pod4, 8 * MIB, port=5003)
+    now = net.snapshot()
+    assert now["link"] == before["link"] and now["addr"] == before["addr"], now
+    # Neither the network nor other sources of the guest get there.
+    for who in (net.near, net.node):
+        who.run(f"ip route replace {IDENTITY} dev {'eth0' if who is net.near else 'pod0'}")
+        status, _ = who.try_run(f"busybox ping -c 1 -W 1 {IDENTITY}")
+        assert status != 0
+    status, _ = vm.try_run(f"ping -c 1 -W 1 -I {net.pod4} {IDENTITY}")
+    assert status != 0
+    assert sw.drops()["vm0"]["isolated"] > 0
+    assert SERVICE not in net.near.run("ip neigh") + net.node.run("ip neigh")
+
+
+@test(limit=60)
+def host_services_survive_the_switch(lab):
+    net = Calico(lab)
+    _, vm = with_host_port(net, "adopt")
+    ping(vm, IDENTITY)
+    assert net.pod.run("ip neigh show dev sluice0").count("lladdr") <= 1
+    net.stop_guest()
+    lab.sluiced.kill()
+    net.guard.kill()
+    _, vm = with_host_port(net, "adopt")
+    tcp(vm, net.pod, IDENTITY, 8 * MIB)
+
+
+@test(limit=90)
+def two_guests_behind_one_address(lab):
+    """Both are reached by their own IP, from everywhere and from each other, with the pod's MAC."""
+    net = Bridge(lab)
+    sw = net.start("substitute", more_ports=[net.second_port()])
+    one, two = net.boot(GUEST_MAC), net.boot("aa:fc:00:00:00:22", index=1)
+    for guest, ip in ((one, net.pod4), (two, net.second4)):
+        ping(guest, net.near4)
+        ping(net.near, ip)
+        tcp(guest, net.near, net.near4, 16 * MIB)
+        tcp(net.far, guest, ip, 16 * MIB, port=5002)
+    ping(one, net.second4)
+    tcp(one, two, net.second4, 64 * MIB, port=5003)
+    tcp(two, one, net.pod4, 64 * MIB, port=5004)
+    known = {n["dst"]: n.get("lladdr") for n in json.loads(net.near.run("ip -json neigh show"))}
+    assert known[net.pod4] == known[net.second4] == POD_MAC, known
+    macs = net.node.run("bridge fdb show br br0 dynamic") + net.node.run("bridge fdb show br br0")
+    assert GUEST_MAC not in macs and "aa:fc:00:00:00:22" not in macs, macs
+    bindings = {b["local"]: b["ifname"] for b in sw.ctl("binding", "show")}
+    assert bindings[net.pod4] == "vm0" and bindings[net.second4] == "vm1", bindings
+
+
+@test(limit=60, each={"adopt": "adopt", "substitute": "substitute"})
+def sidecar_and_guest(lab, mode):
+    """Shared mode: servers of both on one address, connections of both, and nobody resets any."""
+    net = Bridge(lab)
+    net.pod.run(EPHEMERAL)
+    net.start(mode, options="--mode shared --kernel-ports tcp/5001,udp/5002",
+              uplink={"kernel-ports": "tcp/5001,udp/5002"})
+    vm = net.boot(GUEST_MAC if mode == "substitute" else None)
+    resets = net.near.spawn("exec tcpdump -l -n -i eth0 'tcp[tcpflags] & tcp-rst != 0'")
+    resets.wait_for("listening")
+    for _ in range(2):
+        tcp(net.near, net.pod, net.pod4, 8 * MIB, port=5001)
+        tcp(net.near, vm, net.pod4, 8 * MIB, port=6001)
+        tcp(net.pod, net.near, net.near4, 8 * MIB, port=7001)
+        tcp(vm, net.near, net.near4, 8 * MIB, port=7002)
+    # Fragments of both: the first of each goes to its owner, the rest to both.
+    udp_ping(net.near, net.pod, net.pod4, "count 20 size 4000", port=5002)
+    udp_ping(net.near, vm, net.pod4, "count 20 size 4000", port=6002)
+    ping(net.near, net.pod4)
+    ping(vm, net.near4)
+    ping(net.pod, net.near4)
+    resets.kill()
+    assert "Flags" not in resets.text, resets.text
+
+
+@test(limit=60)
+def port_changes_hands(lab):
+    """A port goes from the guest to the pod while the switch runs."""
+    net = Bridge(lab)
+    net.pod.run(EPHEMERAL)
+    sw = net.start("adopt", options="--mode shared --kernel-ports tcp/5001,tcp/6001",
+                   uplink={"kernel-ports": "tcp/5001"})
+    vm = net.boot()
+    tcp(net.near, vm, net.pod4, MIB, port=6002)
+    sw.ctl("port", "set", "uplink", "kernel-ports=tcp/5001,tcp/6001")
+    tcp(net.near, net.pod, net.pod4, MIB, port=6001)
+    shown = next(p for p in sw.ctl("config", "show")[0]["ports"] if p["name"] == "uplink")
+    assert shown["kernel-ports"] == "tcp/5001,tcp/6001", shown
+
+
+@test(limit=60)
+def ten_thousand_neighbours(lab):
+    """As many PERMANENT entries as a large cluster has are all answered for, and change in time."""
+    net = Calico(lab)
+    net.pod.run("for t in ipv4 ipv6; do echo 20000 >/proc/sys/net/$t/neigh/default/gc_thresh3; done;"
+                "true")
+    batch = lab.path("neighbours")
+    with open(batch, "w", encoding="ascii") as file:
+        for i in range(10000):
+            file.write(f"neigh add 10.9.{i // 250}.{i % 250 + 1} "
+                       f"lladdr 02:09:00:00:{i // 250:02x}:{i % 250 + 1:02x} dev eth0 nud permanent\n")
+    net.pod.run(f"ip -batch {batch}")
+    sw = net.start("adopt")
+    vm = net.boot()
+    count = wait_until(lambda: len(sw.ctl("neighbour", "show")) >= 10000, "the entries to be read")
+    assert count
+    vm.run("ip route add 10.9.0.0/16 dev eth0")
+    for ip, mac in (("10.9.0.1", "02:09:00:00:00:01"), ("10.9.39.250", "02:09:00:00:27:fa"),
+                    ("10.9.20.7", "02:09:00:00:14:07")):
+        said = vm.run(f"arping -c 1 -w 3 -I eth0 {ip}")
+        assert mac in said.lower(), said
+    net.pod.run("ip neigh replace 10.9.20.7 lladdr 02:09:00:00:ff:ff dev eth0 nud permanent")
+    wait_until(lambda: "02:09:00:00:ff:ff" in vm.try_run("arping -c 1 -w 1 -I eth0 10.9.20.7")[1].lower(),
+               "the changed entry to be answered with")
+    ping(vm, FAR4)
+
+
+@test(limit=60)
+def arp_storm(lab):
+    """A guest that asks for everything: bounded, counted, and its neighbours do not notice."""
+    net = Bridge(lab)
+    sw = net.start("substitute", more_ports=[net.second_port()])
+    storm, calm = net.boot(GUEST_MAC), net.boot("aa:fc:00:00:00:22", index=1)
+    ping(calm, net.near4)
+    noise = storm.spawn("raw_frames send eth0 own ff:ff:ff:ff:ff:ff arp 10.0.0.2 10.0.77.1 "
+                        "count 10000000")
+    wait_until(lambda: sw.drops().get("vm0", {}).get("neigh_rate"), "the storm to be limited")
+    tcp(calm, net.near, net.near4, 64 * MIB)
+    tcp(net.near, calm, net.second4, 64 * MIB, port=5002)
+    noise.kill()
