@@ -32,6 +32,7 @@ class Network:
     def __init__(self, lab):
         self.lab = lab
         self.guard = None
+        self.program = os.path.join(lab.build, "launcher", "sluice-vm")
         self.node = lab.namespace("node")
         self.far = lab.namespace("far")
         self.pod = lab.namespace("pod")
@@ -62,6 +63,8 @@ class Network:
         """A pod's eth0, the node's end of which is called after the pod."""
         self.node.run(f"ip link add {name}0 mtu {self.mtu} type veth peer name eth0 address {mac} "
                       f"mtu {self.mtu} netns {name}")
+        # The pod's own addresses are good at once; a guest checks its own.
+        self.lab.namespaces[name].run("echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad")
 
     def plug(self, name, mac, ip4, ip6):
         """Connects a pod: its eth0, addresses and routes, and the node's side."""
@@ -94,8 +97,7 @@ class Network:
         return self.lab.start(self.lab.config(ports=ports))
 
     def hold(self, options=""):
-        program = os.path.join(self.lab.build, "launcher", "sluice-vm")
-        self.guard = self.pod.spawn(f"exec {program} guard hold --interface eth0 {options}")
+        self.guard = self.pod.spawn(f"exec {self.program} guard hold --interface eth0 {options}")
         self.guard.wait_for("is guarded")
 
     def boot(self, mac=None, index=0):

@@ -130,6 +130,12 @@ class HostJob:
         self.text += data.decode(errors="replace")
         return bool(data)
 
+    def poll(self):
+        """Takes in the output there is."""
+        while select.select([self.process.stdout], [], [], 0)[0]:
+            if not self._read(time.monotonic()):
+                return
+
     def wait_for(self, text, timeout=10):
         deadline = time.monotonic() + timeout
         while text not in self.text:
@@ -161,7 +167,7 @@ class HostJob:
 class Sluiced:
     """A running switch, from READY to its end."""
 
-    def __init__(self, build, workdir, config, netns, name="sluiced"):
+    def __init__(self, build, workdir, config, netns, name="sluiced", prefix=()):
         self.workdir = workdir
         self.control = config["control-socket"]
         self.program = os.path.join(build, "switch", "sluiced")
@@ -178,7 +184,7 @@ class Sluiced:
             notify.bind(notify_path)
             started = time.monotonic()
             self.process = subprocess.Popen(
-                ["ip", "netns", "exec", netns, self.program, "--config",
+                ["ip", "netns", "exec", netns, *prefix, self.program, "--config",
                  self.config_path],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
                 env=dict(os.environ, NOTIFY_SOCKET=notify_path, **SANITIZER_ENV),
@@ -347,8 +353,9 @@ class Lab:
         self.wire(mtu)
         return self.start(self.config(mtu=mtu, **config))
 
-    def start(self, config):
-        self.sluiced = Sluiced(self.build, self.workdir, config, "pod")
+    def start(self, config, prefix=()):
+        """`prefix` are words in front of the command, such as setpriv's."""
+        self.sluiced = Sluiced(self.build, self.workdir, config, "pod", prefix=prefix)
         return self.sluiced
 
     def far_guest(self):

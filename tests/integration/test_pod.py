@@ -56,9 +56,8 @@ def check_names(net, vm):
     here = os.path.dirname(os.path.abspath(__file__))
     server = net.far.spawn(f"exec {here}/dns_server.py {FAR4} www.sluice.test 192.168.9.77")
     server.wait_for("ready")
-    program = os.path.join(net.lab.build, "launcher", "sluice-vm")
     resolver = json.loads(net.pod.run(
-        f"mount --bind {net.resolv_conf} /etc/resolv.conf && {program} inspect --json"))["resolv_conf"]
+        f"mount --bind {net.resolv_conf} /etc/resolv.conf && {net.program} inspect --json"))["resolv_conf"]
     lines = [f"nameserver {s['address']}" for s in resolver["nameservers"]]
     lines.append("search " + " ".join(resolver["search"]))
     vm.run("mkdir -p /etc; printf '%s\\n' " + " ".join(f"'{line}'" for line in lines) +
