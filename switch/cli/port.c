@@ -144,6 +144,13 @@ static void print_settings(const json_t *port, FILE *out)
 	} rows[] = {
 		{ "devargs", "device" },
 		{ "client", "connects to VMM" },
+		{ "role", "role" },
+		{ "mac_mode", "MAC mode" },
+		{ "neighbours", "neighbours" },
+		{ "kernel_ports", "kernel's ports" },
+		{ "addresses", "addresses" },
+		{ "services", "services" },
+		{ "anti_spoof", "anti-spoof" },
 		{ "vlan", "vlan" },
 		{ "trunks", "trunks" },
 		{ "mac_limit", "mac limit" },

@@ -19,8 +19,10 @@
 
 #include "lib/cleanup.h"
 
-/* Changes come in groups: one look for all of them. */
-#define SETTLE_MS 100
+/* Changes come in groups: one look for all of them. Neighbours change all the time, and hardly ever
+ * those that matter. */
+#define SETTLE_MS            100
+#define SETTLE_NEIGHBOURS_MS 1000
 
 /* Room for the notifications of some hundred changes; an overflow is a change, too. */
 #define EVENT_BUFFER (256 * 1024)
@@ -32,10 +34,15 @@
 static int on_message(struct nl_msg *msg, void *arg)
 {
 	struct kernel_net *k = arg;
-	const struct timeval settle = { .tv_usec = SETTLE_MS * 1000 };
+	unsigned type = msg ? nlmsg_hdr(msg)->nlmsg_type : 0;
+	bool neighbour = type == RTM_NEWNEIGH || type == RTM_DELNEIGH;
+	unsigned ms = neighbour ? SETTLE_NEIGHBOURS_MS : SETTLE_MS;
+	const struct timeval settle = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
-	if (!event_pending(k->settle, EV_TIMEOUT, NULL))
-		event_add(k->settle, &settle);
+	if (event_pending(k->settle, EV_TIMEOUT, NULL) && (neighbour || k->soon))
+		return NL_OK;
+	k->soon = !neighbour;
+	event_add(k->settle, &settle);
 	return NL_OK;
 }
 

@@ -41,6 +41,7 @@ struct kernel_net {
 	struct nl_sock *events; /* NULL: closed */
 	struct event *event;
 	struct event *settle; /* pending: something has changed */
+	bool soon;            /* it is more than a neighbour */
 	void (*on_change)(void *ctx);
 	void *ctx;
 };

@@ -45,14 +45,26 @@ static json_t *each_port(struct sluice_switch *sw, const json_t *params,
 /* The switch's own settings of a port, as the file has them, and who serves its queues. */
 static void add_policy(const struct sluice_switch *sw, const struct port *p, json_t *o)
 {
-	static const char *const keys[] = { "vlan", "trunks", "mac-limit" };
-	static const char *const names[] = { "vlan", "trunks", "mac_limit" };
+	static const struct {
+		const char *key, *name;
+	} rows[] = {
+		{ "vlan", "vlan" },
+		{ "trunks", "trunks" },
+		{ "mac-limit", "mac_limit" },
+		{ "role", "role" },
+		{ "mac-mode", "mac_mode" },
+		{ "neighbours", "neighbours" },
+		{ "kernel-ports", "kernel_ports" },
+		{ "addresses", "addresses" },
+		{ "services", "services" },
+		{ "anti-spoof", "anti_spoof" },
+	};
 	const struct port_config *config = switch_port_config(sw, p->name);
 	json_t *all = config ? port_config_encode(config) : NULL, *workers = json_array();
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (json_object_get(all, keys[i]))
-			json_object_set(o, names[i], json_object_get(all, keys[i]));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (json_object_get(all, rows[i].key))
+			json_object_set(o, rows[i].name, json_object_get(all, rows[i].key));
 	json_decref(all);
 	for (unsigned q = 0; q < p->n_queues; q++)
 		json_array_append_new(workers, number(workers_owner(&sw->workers, p, q)));
