@@ -151,8 +151,11 @@ static void describe_neighbours(const struct sluiced_config *in, const struct sl
 
 	for (size_t i = 0; i < in->n_neighbour_static; i++) {
 		const struct neighbour_static_config *n = &in->neighbour_static[i];
-		const struct neighbour_static_config *same = sluiced_config_neighbour(out, &n->ip);
+		const struct neighbour_static_config *same = &out->neighbour_static[i];
 
+		/* There may be thousands, almost all of them in the place where they were. */
+		if (i >= out->n_neighbour_static || !ip_addr_equal(&same->ip, &n->ip))
+			same = sluiced_config_neighbour(out, &n->ip);
 		if (!same || memcmp(&same->mac, &n->mac, sizeof(n->mac)) != 0)
 			tell(changes, what, ip_addr_format(&n->ip, ip));
 	}
