@@ -25,12 +25,14 @@ MAC_A, MAC_B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 N_SKIPPED, N_SAMPLES = 2, 4  # seconds; the generator's first report is empty
 
 
-def generator(lab, size, server=False):
-    """`server`: it listens on the sockets, and the switch connects."""
+def generator(lab, size, server=False, mode="io", to_b=MAC_B):
+    """`server`: it listens on the sockets, and the switch connects. `to_b`: the address by which
+    its first port reaches the second."""
     vdevs = [f"net_virtio_user{i},path={lab.path(socket)},queue_size=256,mrg_rxbuf=1,in_order=0,"
-             f"mac={mac}{',server=1' if server else ''}" for i, socket, mac in ((0, "a.sock", MAC_A), (1, "b.sock", MAC_B))]
+             f"mac={mac}{',server=1' if server else ''}"
+             for i, socket, mac in ((0, "a.sock", MAC_A), (1, "b.sock", MAC_B))]
     return Testpmd("generator", 1, 0, vdevs, [
-        "--forward-mode=io", f"--eth-peer=0,{MAC_B}", f"--eth-peer=1,{MAC_A}",
+        f"--forward-mode={mode}", f"--eth-peer=0,{to_b}", f"--eth-peer=1,{MAC_A}",
         f"--txpkts={size}", "--tx-first", "--stats-period=1"])
 
 

@@ -24,14 +24,15 @@ import guest_net
 import loop
 import outage
 import ovs
+import pod
 import ports
 import report
 import resources
 from bench import GroupFailed, log, measure
 from guest import die_with_parent
 
-GROUPS = [*loop.GROUPS, *ports.GROUPS, *guest_net.GROUPS, *classic.GROUPS, *outage.GROUPS,
-          *resources.GROUPS, *ovs.GROUPS]
+GROUPS = [*loop.GROUPS, *ports.GROUPS, *guest_net.GROUPS, *pod.GROUPS, *classic.GROUPS,
+          *outage.GROUPS, *resources.GROUPS, *ovs.GROUPS]
 NAMES = [bench.name for group in GROUPS for bench in group.benches]
 WORK = "/run/sluice-bench"
 INSIDE = "SLUICE_BENCH_INSIDE"
