@@ -6,6 +6,7 @@
  * RFC 4291, section 2.5.5.2), so that a table or a comparison need not know the family.
  */
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -16,13 +17,16 @@ struct ip_addr {
 	uint8_t byte[16];
 } __attribute__((aligned(8)));
 
-/* From four, or sixteen, bytes in wire order. */
+/* From four, or sixteen, bytes in wire order. Made of whole words, as it is going to be read. */
 static inline struct ip_addr ip_addr_v4(const void *wire)
 {
-	struct ip_addr a = { { 0 } };
+	struct ip_addr a;
+	uint64_t word[2] = { 0 };
+	uint32_t v4;
 
-	a.byte[10] = a.byte[11] = 0xff;
-	memcpy(a.byte + 12, wire, 4);
+	memcpy(&v4, wire, sizeof(v4));
+	word[1] = htole64((uint64_t)le32toh(v4) << 32 | 0xffff0000);
+	memcpy(&a, word, sizeof(a));
 	return a;
 }
 

@@ -76,10 +76,13 @@ struct rte_rcu_qsbr;
 /* (VLAN, MAC) as one word; VLAN 0 is the untagged network. */
 static inline uint64_t fdb_key(uint16_t vlan, const struct mac *mac)
 {
-	uint64_t key = 0;
+	uint32_t low;
+	uint16_t high;
 
-	__builtin_memcpy(&key, mac->byte, sizeof(mac->byte));
-	return key | (uint64_t)vlan << 48;
+	/* Not six bytes into a word: reading that back would wait for both stores. */
+	__builtin_memcpy(&low, mac->byte, sizeof(low));
+	__builtin_memcpy(&high, mac->byte + sizeof(low), sizeof(high));
+	return low | (uint64_t)high << 32 | (uint64_t)vlan << 48;
 }
 
 struct fdb_cache_entry {

@@ -127,7 +127,9 @@ static void decide_in_pod(const struct passage *p, struct frame *f)
 	if (unlikely(!admit(p, f)))
 		return;
 	verdict = pod_decide(pod, &p->pl->pod, from, f, p->now_s);
-	if (pod->port[from].role == PORT_ROLE_GUEST && verdict.to != POD_DROP)
+	/* A guest that is alone is all there is to find. */
+	if (pod->only_guest == POD_NO_PORT && pod->port[from].role == PORT_ROLE_GUEST &&
+		verdict.to != POD_DROP)
 		fdb_learn(p->fdb, &p->pl->cache, fdb_key(f->vlan, frame_src(f)), from, p->now_s);
 	switch (verdict.to) {
 	case POD_DROP:
