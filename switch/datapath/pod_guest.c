@@ -31,6 +31,54 @@ static bool is_service(const struct speaker *s, const struct ip_addr *addr)
 	       b.origin == BINDING_SERVICE;
 }
 
+/* --- where to --------------------------------------------------------------------------------- */
+
+/* Whether it is the address of a station on the network's side, the one that has the IP address
+ * `to` (or NULL) or a gateway. */
+static bool is_station(const struct speaker *s, const struct mac *mac, const struct ip_addr *to)
+{
+	static const struct mac invented = POD_INVENTED_MAC;
+	const struct pod *pod = s->pod;
+	struct neighbour n;
+
+	if (mac_is_zero(&pod->mac))
+		return pod_mac_equal(mac, &invented);
+	if (to && neigh_find(pod->neighbours, &s->w->neighbours, to, &n) &&
+		pod_mac_equal(mac, &n.mac))
+		return true;
+	for (unsigned i = 0; i < pod->n_gateways; i++)
+		if (neigh_find(pod->neighbours, &s->w->neighbours, &pod->gateway[i], &n) &&
+			pod_mac_equal(mac, &n.mac))
+			return true;
+	return false;
+}
+
+/*
+ * To whoever has the destination MAC address; `to` is the IP address it is for, or NULL. Any guest
+ * may send from any MAC address, a gateway's or another guest's, and so have it learned where it is
+ * not. IP addresses it cannot take, and the neighbours' MACs are not learned from guests: what
+ * those tell comes first.
+ */
+static struct pod_verdict forward(
+	const struct speaker *s, const struct frame *f, const struct ip_addr *to)
+{
+	const struct pod *pod = s->pod;
+	struct binding b;
+
+	if (mac_is_multicast(frame_dst(f)))
+		return (struct pod_verdict) { .to = POD_FLOOD };
+	if (pod->only_guest != POD_NO_PORT)
+		return (struct pod_verdict) { .to = POD_NETWORK };
+	if (to && binding_find(pod->bindings, &s->w->bindings, to, &b) && b.port != s->port) {
+		if (b.origin == BINDING_SERVICE)
+			return pod_drop(DROP_ISOLATED);
+		if (pod_mac_equal(&b.mac, frame_dst(f)))
+			return pod_to_port(b.port);
+	}
+	return is_station(s, frame_dst(f), to) ? pod_to_port(pod->uplink)
+					       : (struct pod_verdict) { .to = POD_NETWORK };
+}
+
 /* --- those without an address yet --------------------------------------------------------------
  */
 
@@ -69,16 +117,29 @@ static bool tells_truth(const struct speaker *s, const struct neigh_packet *p)
 	return p->kind != NEIGH_ADVERT || owns(s, &p->target);
 }
 
+/* The IP address that the packet is for. */
+static struct ip_addr recipient(const struct frame *f, const struct neigh_packet *p)
+{
+	struct ip_addr from, to = p->target;
+
+	if (!neigh_is_question(p) && p->kind != NEIGH_ARP_REPLY)
+		(void)pod_read_addrs(f, &from, &to);
+	return to;
+}
+
 /*
- * Whether the pod's kernel gives the same answer: it does to whoever asks for an address that it
- * has, and the network shall hear one.
+ * Whether the pod's kernel gives the same answer: it does to whoever asks from the network for an
+ * address that it has, and the network shall hear one.
  */
-static bool kernel_answers(
-	const struct pod *pod, const struct frame *f, const struct neigh_packet *p)
+static bool kernel_answers(const struct speaker *s, const struct frame *f,
+	const struct neigh_packet *p, const struct ip_addr *to)
 {
 	const struct ip_addr *subject = p->kind == NEIGH_ADVERT ? &p->target : &p->sender;
+	const struct pod *pod = s->pod;
+	struct binding b;
 
-	if (!neigh_is_answer(p) || mac_is_multicast(frame_dst(f)))
+	if (!neigh_is_answer(p) || mac_is_multicast(frame_dst(f)) ||
+		binding_find(pod->bindings, &s->w->bindings, to, &b))
 		return false;
 	for (unsigned i = 0; i < pod->n_kernel_addrs; i++)
 		if (ip_addr_equal(&pod->kernel_addr[i], subject))
@@ -86,22 +147,34 @@ static bool kernel_answers(
 	return false;
 }
 
+/* A question straight to one station, to see whether it is alive, is nobody else's business. */
+static struct pod_verdict ask(
+	const struct speaker *s, const struct frame *f, const struct neigh_packet *p)
+{
+	struct pod_verdict verdict = responder_ask(s->pod, s->w, s->port, p, s->now_s);
+
+	if ((verdict.to == POD_FLOOD || verdict.to == POD_GUESTS) &&
+		!mac_is_multicast(frame_dst(f)))
+		return forward(s, f, &p->target);
+	return verdict;
+}
+
 static struct pod_verdict decide_neigh(
 	const struct speaker *s, struct frame *f, const struct neigh_packet *p)
 {
 	const struct pod *pod = s->pod;
+	const struct ip_addr to = recipient(f, p);
 
 	/* What lies behind the head cannot be rewritten, and would show the guest's address. */
 	if ((!tells_truth(s, p) && pod->port[s->port].anti_spoof) || p->more_options)
 		return pod_drop(DROP_SPOOF_NEIGH);
 	if (neigh_is_question(p))
-		return responder_ask(pod, s->w, s->port, p, s->now_s);
+		return ask(s, f, p);
 	if (is_service(s, &p->sender))
 		return pod_drop(DROP_ISOLATED);
-	if (kernel_answers(pod, f, p))
+	if (kernel_answers(s, f, p, &to))
 		return pod_drop(DROP_KERNEL_ANSWERS);
-	return (struct pod_verdict) { .to = mac_is_multicast(frame_dst(f)) ? POD_FLOOD
-									   : POD_NETWORK };
+	return forward(s, f, &to);
 }
 
 /* --- IP --------------------------------------------------------------------------------------- */
@@ -138,8 +211,7 @@ static struct pod_verdict decide_ip(const struct speaker *s, struct frame *f)
 		return pod_to_port(pod->host);
 	}
 	note_dhcp(s, f);
-	return (struct pod_verdict) { .to = mac_is_multicast(frame_dst(f)) ? POD_FLOOD
-									   : POD_NETWORK };
+	return forward(s, f, &to);
 }
 
 /* --- all -------------------------------------------------------------------------------------- */
@@ -165,6 +237,5 @@ struct pod_verdict pod_from_guest(
 	}
 	if (pod_is_ip(f))
 		return decide_ip(&s, f);
-	return (struct pod_verdict) { .to = mac_is_multicast(frame_dst(f)) ? POD_FLOOD
-									   : POD_NETWORK };
+	return forward(&s, f, NULL);
 }

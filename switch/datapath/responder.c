@@ -98,6 +98,9 @@ struct pod_verdict responder_ask(const struct pod *pod, struct pod_worker *w, ui
 		if (b.port != from && b.origin != BINDING_SERVICE && !mac_is_zero(&b.mac) &&
 			!neigh_is_probe(q))
 			return answer(&b.mac, false);
+		/* The network does not have it, and must not say so. */
+		if (b.port != from && !neigh_is_probe(q))
+			verdict.to = POD_GUESTS;
 	} else if (!neigh_is_probe(q) && !ip_addr_equal(&q->sender, &q->target) &&
 		   find_station(pod, w, from, q, &verdict)) {
 		return verdict;

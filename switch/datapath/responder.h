@@ -14,6 +14,7 @@
  *   a gateway's, a permanent neighbour's          as the neighbour cache has it
  *   anybody's, on an uplink without link layer    an invented one
  *   the asker's own (it looks for duplicates)     never
+ *   another guest's that has said nothing yet     not here: the question goes to the guests
  *   anything else                                 not here: the question goes to the network
  *
  * Questions that are sent straight to a station, to see whether it is alive, are answered as well.
@@ -27,7 +28,7 @@
 
 /*
  * What becomes of a question that came in by port `from` (a guest or the host port): POD_ANSWER,
- * POD_FLOOD (the network may know) or POD_DROP.
+ * POD_FLOOD (the network may know), POD_GUESTS or POD_DROP.
  */
 struct pod_verdict responder_ask(const struct pod *pod, struct pod_worker *w, uint16_t from,
 	const struct neigh_packet *question, uint32_t now_s);

@@ -219,6 +219,62 @@ static void test_guest_to_guest_stays_inside(void **state)
 	send_dropped(f, GUEST_A, DROP_HAIRPIN);
 }
 
+/* A guest may send from any MAC address. Nobody's frames come to it for that. */
+static void test_nobody_takes_anothers_mac(void **state)
+{
+	static const struct mac *const claimed[] = { &mac_gateway, &mac_station, &mac_a };
+	const struct ip_addr station = ip_station();
+	struct pod_fixture *f = *state;
+
+	assert_int_equal(neigh_set_permanent(f->pod.neighbours, &station, &mac_station), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		frame_ip(f, &mac_broadcast, claimed[i], ip_b(), host(50));
+		(void)send_to(f, GUEST_B, ONLY(UPLINK) | ONLY(GUEST_A));
+	}
+	/* Through the gateway, and to a neighbour. */
+	frame_ip(f, &mac_gateway, &mac_a, ip_a(), host(50));
+	assert_macs(send_to(f, GUEST_A, ONLY(UPLINK)), &mac_gateway, &mac_pod);
+	frame_raw(f, &mac_gateway, &mac_a, ETHERTYPE_OTHER, 46);
+	(void)send_to(f, GUEST_A, ONLY(UPLINK));
+	frame_ip(f, &mac_station, &mac_a, ip_a(), station);
+	(void)send_to(f, GUEST_A, ONLY(UPLINK));
+	frame_arp_reply(f, &mac_a, ip_a(), &mac_gateway, ip_gateway());
+	(void)send_to(f, GUEST_A, ONLY(UPLINK));
+	/* By the network, to the guest that it belongs to. */
+	frame_ip(f, &mac_pod, &mac_gateway, host(50), ip_a());
+	(void)send_to(f, UPLINK, ONLY(GUEST_A));
+	assert_addressed(f, GUEST_A, &mac_a);
+}
+
+/* From guest to guest the address counts, not where a MAC was seen last or how long ago. */
+static void test_guests_are_found_by_their_addresses(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	/* No frame has crossed yet. */
+	frame_ip(f, &mac_b, &mac_a, ip_a(), ip_b());
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	frame_arp_reply(f, &mac_a, ip_a(), &mac_b, ip_b());
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	assert_untouched(f, GUEST_B);
+	frame_advert(f, &mac_a, host6(1), &mac_b, host6(2));
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	assert_untouched(f, GUEST_B);
+	/* A service address is for the host alone. */
+	frame_ip(f, &mac_a, &mac_b, ip_b(), ip_service());
+	send_dropped(f, GUEST_B, DROP_ISOLATED);
+}
+
+static void test_zero_nobody_takes_the_invented_mac(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	frame_ip(f, &mac_broadcast, &mac_invented, ip_b(), host(50));
+	(void)send_to(f, GUEST_B, ONLY(UPLINK) | ONLY(GUEST_A));
+	frame_ip(f, &mac_invented, &mac_a, ip_a(), host(50));
+	assert_macs(send_to(f, GUEST_A, ONLY(UPLINK)), &mac_none, &mac_none);
+}
+
 /* --- DHCP ------------------------------------------------------------------------------------- */
 
 static struct ip_addr ip_broadcast(void)
@@ -314,6 +370,10 @@ int main(void)
 		IN_POD(test_outbound_has_the_pods_mac),
 		IN_POD(test_other_guests_get_broadcasts_as_they_were),
 		IN_POD(test_guest_to_guest_stays_inside),
+		IN_POD(test_nobody_takes_anothers_mac),
+		IN_POD(test_guests_are_found_by_their_addresses),
+		cmocka_unit_test_setup_teardown(
+			test_zero_nobody_takes_the_invented_mac, pod_setup_zero, pod_teardown),
 		IN_POD(test_dhcp_request_asks_for_the_pod),
 		IN_POD(test_dhcp_answer_finds_who_asked),
 		IN_POD(test_dhcp_answer_to_another_question),

@@ -192,6 +192,11 @@ static void test_the_network_hears_one_answer(void **state)
 	/* The kernel has one guest's addresses, not the other's. */
 	frame_arp_reply(f, &mac_b, ip_b(), &mac_gateway, ip_gateway());
 	(void)send_to(f, GUEST_B, ONLY(UPLINK));
+	/* Nor do other guests hear the kernel. */
+	frame_arp_reply(f, &mac_a, ip_a(), &mac_b, ip_b());
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	frame_advert(f, &mac_a, host6(1), &mac_b, host6(2));
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
 	/* Announcements are the guest's own, and questions. */
 	frame_arp_request(f, &mac_a, ip_a(), ip_a());
 	(void)send_to(f, GUEST_A, ONLY(UPLINK) | ONLY(GUEST_B));

@@ -236,6 +236,32 @@ static void test_static_answers_for_permanent_neighbours(void **state)
 	(void)send_answered(f, GUEST_A, &mac_station);
 }
 
+/* Nobody on the network is asked for a guest: a proxy would say that it is there. */
+static void test_a_silent_guest_is_asked_itself(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	bindings_forget_guest(f->pod.bindings, GUEST_B);
+	ask(f, ip_b());
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	assert_untouched(f, GUEST_B);
+	/* But whether it is taken, the network may know. */
+	frame_arp_request(f, &mac_a, ip_none(), ip_b());
+	(void)send_to(f, GUEST_A, ABROAD);
+}
+
+static void test_a_straight_question_goes_straight(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	ask(f, ip_station());
+	set_dst(f, &mac_station);
+	assert_macs(send_to(f, GUEST_A, ONLY(UPLINK)), &mac_station, &mac_pod);
+	frame_nd(
+		f, &mac_station, &mac_a, host6(1), host6(99), ICMP6_NS, host6(99), ND_SLLA, &mac_a);
+	(void)send_to(f, GUEST_A, ONLY(UPLINK));
+}
+
 /* --- how much --------------------------------------------------------------------------------- */
 
 static void test_questions_to_the_network_are_limited(void **state)
@@ -278,6 +304,8 @@ int main(void)
 		IN_ADOPT(test_adopt_nobody_is_told_of_his_own_address),
 		IN_POD(test_off_answers_for_no_neighbour),
 		IN_POD(test_static_answers_for_permanent_neighbours),
+		IN_POD(test_a_silent_guest_is_asked_itself),
+		IN_POD(test_a_straight_question_goes_straight),
 		IN_POD(test_questions_to_the_network_are_limited),
 	};
 	struct err err = { "" };
