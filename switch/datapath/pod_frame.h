@@ -84,6 +84,19 @@ static inline bool pod_mac_equal(const struct mac *a, const struct mac *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/* The verdict, if there is no way by the uplink. */
+static inline struct pod_verdict pod_keep_inside(const struct pod *pod, struct pod_verdict verdict)
+{
+	bool leaves = verdict.to == POD_NETWORK ||
+		      (verdict.to == POD_PORT && verdict.port == pod->uplink);
+
+	if (leaves || (verdict.to == POD_FLOOD && pod->only_guest != POD_NO_PORT))
+		return pod_drop(DROP_NO_DESTINATION);
+	if (verdict.to == POD_FLOOD)
+		verdict.to = POD_GUESTS;
+	return verdict;
+}
+
 /* pod_decide() for each kind of ingress. */
 struct pod_verdict pod_from_guest(const struct pod *pod, struct pod_worker *w, uint16_t from,
 	struct frame *f, uint32_t now_s);

@@ -222,6 +222,7 @@ struct pod_verdict pod_from_guest(
 	const struct mac src = *frame_src(f);
 	const struct speaker s = { pod, w, from, &src, now_s };
 	bool strict = pod->port[from].anti_spoof;
+	struct pod_verdict verdict;
 	struct neigh_packet p;
 
 	if (strict && (mac_is_multicast(&src) || mac_is_zero(&src) ||
@@ -229,7 +230,9 @@ struct pod_verdict pod_from_guest(
 		return pod_drop(DROP_SPOOF_MAC);
 	switch (pod_read_neigh(f, &p)) {
 	case NEIGH_GOOD:
-		return decide_neigh(&s, f, &p);
+		verdict = decide_neigh(&s, f, &p);
+		/* Nobody would understand it without a link layer. */
+		return mac_is_zero(&pod->mac) ? pod_keep_inside(pod, verdict) : verdict;
 	case NEIGH_BAD:
 		return pod_drop(DROP_NEIGH_BAD);
 	case NEIGH_OTHER:

@@ -306,6 +306,42 @@ static void test_zero_every_question_is_answered(void **state)
 	(void)send_answered(f, GUEST_A, &mac_host);
 }
 
+static void test_zero_no_arp_leaves(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	frame_arp_request(f, &mac_a, ip_none(), ip_a());
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	frame_arp_request(f, &mac_a, ip_a(), ip_a());
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	assert_untouched(f, GUEST_B);
+	frame_solicit(f, &mac_a, none6, host6(1));
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	frame_advert(f, &mac_a, host6(1), &mac_all_nodes, ip_all_nodes());
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	frame_nd(f, &mac_all_nodes, &mac_a, none6, ip_all_nodes(), ICMP6_RS, none6, ND_NO_OPTION,
+		NULL);
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	frame_arp_reply(f, &mac_a, ip_a(), &mac_b, ip_b());
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	frame_arp_reply(f, &mac_a, ip_a(), &mac_invented, ip_station());
+	send_dropped(f, GUEST_A, DROP_NO_DESTINATION);
+	frame_advert(f, &mac_a, host6(1), &mac_station, host6(99));
+	send_dropped(f, GUEST_A, DROP_NO_DESTINATION);
+}
+
+/* A guest that is alone is told so. */
+static void test_zero_nobody_to_hear_arp(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	f->pod.only_guest = GUEST_A;
+	frame_arp_request(f, &mac_a, ip_none(), ip_a());
+	send_dropped(f, GUEST_A, DROP_NO_DESTINATION);
+	frame_arp_request(f, &mac_a, ip_a(), ip_station());
+	(void)send_answered(f, GUEST_A, &mac_invented);
+}
+
 #define IN_POD(test)  cmocka_unit_test_setup_teardown(test, pod_setup, pod_teardown)
 #define IN_ZERO(test) cmocka_unit_test_setup_teardown(test, pod_setup_zero, pod_teardown)
 
@@ -327,6 +363,8 @@ int main(void)
 		IN_ZERO(test_zero_both_addresses_are_zero_outside),
 		IN_ZERO(test_zero_a_gateway_is_invented_inside),
 		IN_ZERO(test_zero_every_question_is_answered),
+		IN_ZERO(test_zero_no_arp_leaves),
+		IN_ZERO(test_zero_nobody_to_hear_arp),
 	};
 	struct err err = { "" };
 
