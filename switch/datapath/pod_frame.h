@@ -84,6 +84,11 @@ static inline bool pod_mac_equal(const struct mac *a, const struct mac *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+static inline bool pod_is_identity(const struct pod *pod, const struct ip_addr *addr)
+{
+	return pod->host != POD_NO_PORT && ip_addr_equal(addr, &pod->identity);
+}
+
 /* The verdict, if there is no way by the uplink. */
 static inline struct pod_verdict pod_keep_inside(const struct pod *pod, struct pod_verdict verdict)
 {

@@ -20,9 +20,12 @@ struct speaker {
 /* Whether the guest may use the address, which may be learned from this. */
 static bool owns(const struct speaker *s, const struct ip_addr *addr)
 {
+	if (pod_is_identity(s->pod, addr))
+		return false;
 	return binding_check(s->pod->bindings, &s->w->bindings, addr, s->port, s->mac, s->now_s);
 }
 
+/* Any guest's. */
 static bool is_service(const struct speaker *s, const struct ip_addr *addr)
 {
 	struct binding b;
@@ -147,16 +150,20 @@ static bool kernel_answers(const struct speaker *s, const struct frame *f,
 	return false;
 }
 
-/* A question straight to one station, to see whether it is alive, is nobody else's business. */
+/*
+ * What is not answered here goes on: a question straight to one station, to see whether it is
+ * alive, is nobody else's business, and service addresses are nobody's but the host port's.
+ */
 static struct pod_verdict ask(
 	const struct speaker *s, const struct frame *f, const struct neigh_packet *p)
 {
 	struct pod_verdict verdict = responder_ask(s->pod, s->w, s->port, p, s->now_s);
 
-	if ((verdict.to == POD_FLOOD || verdict.to == POD_GUESTS) &&
-		!mac_is_multicast(frame_dst(f)))
-		return forward(s, f, &p->target);
-	return verdict;
+	if (verdict.to != POD_FLOOD && verdict.to != POD_GUESTS)
+		return verdict;
+	if (is_service(s, &p->sender) || is_service(s, &p->target))
+		return pod_drop(DROP_ISOLATED);
+	return mac_is_multicast(frame_dst(f)) ? verdict : forward(s, f, &p->target);
 }
 
 static struct pod_verdict decide_neigh(
@@ -170,7 +177,7 @@ static struct pod_verdict decide_neigh(
 		return pod_drop(DROP_SPOOF_NEIGH);
 	if (neigh_is_question(p))
 		return ask(s, f, p);
-	if (is_service(s, &p->sender))
+	if (is_service(s, &p->sender) || is_service(s, &p->target))
 		return pod_drop(DROP_ISOLATED);
 	if (kernel_answers(s, f, p, &to))
 		return pod_drop(DROP_KERNEL_ANSWERS);
@@ -189,27 +196,34 @@ static void note_dhcp(const struct speaker *s, struct frame *f)
 		dhcp_clients_note(s->pod->dhcp, m.xid, s->port, s->mac);
 }
 
+/* Between the guest and the host port: from a service address of its own to the identity address,
+ * and from neither to anywhere else. */
+static struct pod_verdict to_host(
+	const struct speaker *s, struct frame *f, bool own_service, const struct ip_addr *to)
+{
+	const struct pod *pod = s->pod;
+
+	if (!own_service || !pod_is_identity(pod, to))
+		return pod_drop(DROP_ISOLATED);
+	pod_set_dst(f, &pod->host_mac);
+	return pod_to_port(pod->host);
+}
+
 static struct pod_verdict decide_ip(const struct speaker *s, struct frame *f)
 {
 	const struct pod *pod = s->pod;
-	bool strict = pod->port[s->port].anti_spoof, own;
+	bool strict = pod->port[s->port].anti_spoof, own, service;
 	struct ip_addr from, to;
 
 	if (!pod_read_addrs(f, &from, &to))
 		return strict ? pod_drop(DROP_SPOOF_IP)
 			      : (struct pod_verdict) { .to = POD_NETWORK };
-	own = owns(s, &from);
-	if (!own && ip_addr_is_unspecified(&from))
-		own = is_dhcp_request(f) || is_mld(f);
+	own = ip_addr_is_unspecified(&from) ? is_dhcp_request(f) || is_mld(f) : owns(s, &from);
 	if (!own && strict)
 		return pod_drop(DROP_SPOOF_IP);
-	if (pod->host != POD_NO_PORT &&
-		(ip_addr_equal(&to, &pod->identity) || is_service(s, &from))) {
-		if (!ip_addr_equal(&to, &pod->identity) || !is_service(s, &from))
-			return pod_drop(DROP_ISOLATED);
-		pod_set_dst(f, &pod->host_mac);
-		return pod_to_port(pod->host);
-	}
+	service = is_service(s, &from);
+	if (service || pod_is_identity(pod, &to))
+		return to_host(s, f, service && own, &to);
 	note_dhcp(s, f);
 	return forward(s, f, &to);
 }

@@ -248,6 +248,48 @@ static void test_service_address_does_not_leave(void **state)
 	send_dropped(f, GUEST_A, DROP_ISOLATED);
 }
 
+/* No question names it either, but those that are answered here. */
+static void test_service_address_is_not_asked_with(void **state)
+{
+	struct pod_fixture *f = *state;
+	const struct ip_addr service6 = host6(0x5e);
+
+	frame_arp_request(f, &mac_a, ip_service(), ip_station());
+	send_dropped(f, GUEST_A, DROP_ISOLATED);
+	frame_arp_request(f, &mac_a, ip_service(), ip_service());
+	send_dropped(f, GUEST_A, DROP_ISOLATED);
+	frame_arp_request(f, &mac_a, ip_none(), ip_service());
+	send_dropped(f, GUEST_A, DROP_ISOLATED);
+	frame_arp_request(f, &mac_b, ip_b(), ip_service());
+	send_dropped(f, GUEST_B, DROP_ISOLATED);
+	frame_arp_request(f, &mac_a, ip_service(), ip_gateway());
+	(void)send_answered(f, GUEST_A, &mac_gateway);
+	/* Nor announcements, whoever their sender is. */
+	assert_int_equal(
+		bindings_add(f->pod.bindings, &service6, GUEST_A, BINDING_SERVICE, &mac_none), 0);
+	frame_nd(f, &mac_all_nodes, &mac_a, link_local(1), ip_all_nodes(), ICMP6_NA, service6,
+		ND_TLLA, &mac_a);
+	send_dropped(f, GUEST_A, DROP_ISOLATED);
+}
+
+/* The walls stand around guests that are trusted, too, and those that may learn addresses. */
+static void test_isolation_needs_no_anti_spoof(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	trust(f, GUEST_B);
+	bindings_set_limit(f->pod.bindings, GUEST_B, 8);
+	frame_ip(f, &mac_host, &mac_b, ip_service(), ip_identity());
+	send_dropped(f, GUEST_B, DROP_ISOLATED);
+	frame_ip(f, &mac_host, &mac_b, host(50), ip_identity());
+	send_dropped(f, GUEST_B, DROP_ISOLATED);
+	f->pod.port[GUEST_B].anti_spoof = true;
+	frame_ip(f, &mac_gateway, &mac_b, ip_identity(), host(50));
+	send_dropped(f, GUEST_B, DROP_SPOOF_IP);
+	frame_arp_request(f, &mac_b, ip_identity(), ip_identity());
+	send_dropped(f, GUEST_B, DROP_SPOOF_NEIGH);
+}
+
 static void test_the_host_speaks_to_service_addresses_alone(void **state)
 {
 	struct pod_fixture *f = *state;
@@ -325,6 +367,8 @@ int main(void)
 		IN_POD(test_service_address_reaches_the_identity_address),
 		IN_POD(test_nothing_else_reaches_the_host),
 		IN_POD(test_service_address_does_not_leave),
+		IN_POD(test_service_address_is_not_asked_with),
+		IN_POD(test_isolation_needs_no_anti_spoof),
 		IN_POD(test_the_host_speaks_to_service_addresses_alone),
 		IN_POD(test_the_hosts_arp_is_answered_here),
 		IN_POD(test_the_network_sees_nothing_of_it),
