@@ -39,7 +39,7 @@ static bool is_inside(const struct pod *pod, struct pod_worker *w, const struct 
 {
 	struct binding b;
 
-	if (pod->host != POD_NO_PORT && ip_addr_equal(addr, &pod->identity))
+	if (pod_is_identity(pod, addr))
 		return true;
 	return binding_find(pod->bindings, &w->bindings, addr, &b) && b.origin == BINDING_SERVICE;
 }
@@ -102,12 +102,17 @@ static struct pod_verdict ip_from_uplink(
 	struct ip_addr from, to;
 	struct pod_verdict verdict;
 
+	if (!pod_read_addrs(f, &from, &to))
+		return pod_drop(DROP_UNBOUND);
+	if (pod_is_identity(pod, &from) || pod_is_identity(pod, &to))
+		return pod_drop(DROP_ISOLATED);
 	if (pod_may_be_dhcp(f) && dhcp_from_uplink(pod, f, &verdict))
 		return verdict;
-	if (mac_is_multicast(frame_dst(f)))
-		return (struct pod_verdict) { .to = POD_GUESTS };
-	return pod_read_addrs(f, &from, &to) ? to_bound(pod, w, f, NULL, &to)
-					     : pod_drop(DROP_UNBOUND);
+	if (!mac_is_multicast(frame_dst(f)))
+		return to_bound(pod, w, f, NULL, &to);
+	/* A host may take what is for an address of its own from a broadcast frame, too. */
+	return is_inside(pod, w, &to) ? pod_drop(DROP_ISOLATED)
+				      : (struct pod_verdict) { .to = POD_GUESTS };
 }
 
 struct pod_verdict pod_from_uplink(

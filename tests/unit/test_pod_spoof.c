@@ -347,6 +347,12 @@ static void test_the_network_sees_nothing_of_it(void **state)
 	}
 	frame_ip(f, &mac_pod, &mac_gateway, host(50), ip_service());
 	send_dropped(f, UPLINK, DROP_ISOLATED);
+	frame_ip(f, &mac_pod, &mac_gateway, host(50), ip_identity());
+	send_dropped(f, UPLINK, DROP_ISOLATED);
+	frame_ip(f, &mac_broadcast, &mac_gateway, host(50), ip_service());
+	send_dropped(f, UPLINK, DROP_ISOLATED);
+	frame_ip(f, &mac_pod, &mac_gateway, ip_identity(), ip_a());
+	send_dropped(f, UPLINK, DROP_ISOLATED);
 }
 
 #define IN_POD(test)   cmocka_unit_test_setup_teardown(test, pod_setup, pod_teardown)
@@ -372,6 +378,7 @@ int main(void)
 		IN_POD(test_the_host_speaks_to_service_addresses_alone),
 		IN_POD(test_the_hosts_arp_is_answered_here),
 		IN_POD(test_the_network_sees_nothing_of_it),
+		IN_ADOPT(test_the_network_sees_nothing_of_it),
 	};
 	struct err err = { "" };
 
