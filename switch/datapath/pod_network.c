@@ -6,10 +6,12 @@
 
 /* --- who it is for ---------------------------------------------------------------------------- */
 
-/* Addresses the frame to a guest. */
+/* Addresses the frame to a guest, whose MAC need not be known for one that is for everybody. */
 static struct pod_verdict deliver(const struct pod *pod, struct frame *f,
 	const struct neigh_packet *p, uint16_t port, const struct mac *mac)
 {
+	if (mac_is_multicast(frame_dst(f)))
+		return pod_to_port(port);
 	if (mac_is_zero(mac))
 		return pod_drop(DROP_UNBOUND);
 	mac_rewrite_destination(f, p, &pod->mac, mac);
@@ -63,19 +65,22 @@ static void listen(const struct pod *pod, struct pod_worker *w, const struct fra
 static struct pod_verdict neigh_from_uplink(const struct pod *pod, struct pod_worker *w,
 	struct frame *f, const struct neigh_packet *p, uint32_t now_s)
 {
+	bool multicast = mac_is_multicast(frame_dst(f));
 	struct ip_addr from, to;
 
 	if (is_inside(pod, w, &p->target) || is_inside(pod, w, &p->sender))
 		return pod_drop(DROP_ISOLATED);
 	listen(pod, w, f, p, now_s);
 	if (neigh_is_question(p))
-		return neigh_is_probe(p) || ip_addr_equal(&p->sender, &p->target)
+		return multicast && (neigh_is_probe(p) || ip_addr_equal(&p->sender, &p->target))
 			       ? (struct pod_verdict) { .to = POD_GUESTS }
 			       : to_bound(pod, w, f, p, &p->target);
-	if (mac_is_multicast(frame_dst(f)))
+	if (multicast)
 		return (struct pod_verdict) { .to = POD_GUESTS };
+	/* An answer to a probe is for 0.0.0.0 (RFC 5227): for the guest that wants the sender's. */
 	if (p->kind == NEIGH_ARP_REPLY)
-		return to_bound(pod, w, f, p, &p->target);
+		return to_bound(
+			pod, w, f, p, ip_addr_is_unspecified(&p->target) ? &p->sender : &p->target);
 	return pod_read_addrs(f, &from, &to) ? to_bound(pod, w, f, p, &to) : pod_drop(DROP_UNBOUND);
 }
 
@@ -91,8 +96,7 @@ static bool dhcp_from_uplink(const struct pod *pod, struct frame *f, struct pod_
 		return false;
 	if (memcmp(f->head + m.chaddr_at, &pod->mac, sizeof(mac)) == 0)
 		dhcp_set_chaddr(f, &m, &mac);
-	*verdict = mac_is_multicast(frame_dst(f)) ? pod_to_port(port)
-						  : deliver(pod, f, NULL, port, &mac);
+	*verdict = deliver(pod, f, NULL, port, &mac);
 	return true;
 }
 

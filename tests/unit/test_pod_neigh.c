@@ -78,6 +78,47 @@ static void test_answer_reaches_who_asked(void **state)
 	send_dropped(f, UPLINK, DROP_UNBOUND);
 }
 
+/* RFC 5227: who defends an address answers to the sender's, 0.0.0.0. */
+static void test_answer_to_a_probe_reaches_who_wants_the_address(void **state)
+{
+	struct pod_fixture *f = *state;
+	const uint8_t *got;
+
+	frame_arp_reply(f, &mac_station, ip_b(), &mac_pod, ip_none());
+	got = send_to(f, UPLINK, ONLY(GUEST_B));
+	assert_macs(got, &mac_b, &mac_station);
+	assert_mac_at(got, AT_ARP_THA, &mac_b);
+	frame_arp_reply(f, &mac_station, ip_station(), &mac_pod, ip_none());
+	send_dropped(f, UPLINK, DROP_UNBOUND);
+}
+
+/* A guest that has not said anything yet is found by a broadcast. */
+static void test_question_reaches_a_silent_guest(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	bindings_forget_guest(f->pod.bindings, GUEST_B);
+	frame_arp_request(f, &mac_gateway, ip_gateway(), ip_b());
+	(void)send_to(f, UPLINK, ONLY(GUEST_B));
+	assert_untouched(f, GUEST_B);
+	frame_solicit(f, &mac_gateway, link_local(254), host6(2));
+	(void)send_to(f, UPLINK, ONLY(GUEST_B));
+	frame_arp_request(f, &mac_gateway, ip_gateway(), ip_b());
+	set_dst(f, &mac_pod);
+	send_dropped(f, UPLINK, DROP_UNBOUND);
+}
+
+/* One that was sent to the pod's MAC nobody would take for his with that. */
+static void test_straight_probe_reaches_who_has_the_address(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	frame_arp_request(f, &mac_station, ip_none(), ip_a());
+	set_dst(f, &mac_pod);
+	(void)send_to(f, UPLINK, ONLY(GUEST_A));
+	assert_addressed(f, GUEST_A, &mac_a);
+}
+
 static void test_router_is_heard(void **state)
 {
 	struct pod_fixture *f = *state;
@@ -351,6 +392,9 @@ int main(void)
 		IN_POD(test_probes_reach_all_guests),
 		IN_POD(test_question_reaches_who_is_asked_for),
 		IN_POD(test_answer_reaches_who_asked),
+		IN_POD(test_answer_to_a_probe_reaches_who_wants_the_address),
+		IN_POD(test_question_reaches_a_silent_guest),
+		IN_POD(test_straight_probe_reaches_who_has_the_address),
 		IN_POD(test_router_is_heard),
 		IN_POD(test_malformed_discovery_is_told),
 		IN_POD(test_arp_leaves_with_the_pods_address),
