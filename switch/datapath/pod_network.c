@@ -46,30 +46,40 @@ static bool is_inside(const struct pod *pod, struct pod_worker *w, const struct 
 	return binding_find(pod->bindings, &w->bindings, addr, &b) && b.origin == BINDING_SERVICE;
 }
 
-/* Stations of the network make themselves known; with a guest's address nobody does. */
+/* Whose address the packet tells. */
+static const struct ip_addr *teller(const struct neigh_packet *p)
+{
+	return p->kind == NEIGH_ADVERT || p->kind == NEIGH_REDIRECT ? &p->target : &p->sender;
+}
+
+/* Stations of the network make themselves known. */
 static void listen(const struct pod *pod, struct pod_worker *w, const struct frame *f,
 	const struct neigh_packet *p, uint32_t now_s)
 {
-	bool advert = p->kind == NEIGH_ADVERT || p->kind == NEIGH_REDIRECT;
-	const struct ip_addr *who = advert ? &p->target : &p->sender;
-	struct binding b;
+	const struct ip_addr *who = teller(p);
 
 	if (pod->neighbour_mode != NEIGHBOURS_AUTO || mac_is_zero(&p->sender_mac) ||
-		mac_is_multicast(&p->sender_mac) || !ip_addr_is_host(who) ||
-		binding_find(pod->bindings, &w->bindings, who, &b))
+		mac_is_multicast(&p->sender_mac) || !ip_addr_is_host(who))
 		return;
 	neigh_heard(pod->neighbours, &w->neighbours, who, &p->sender_mac,
 		neigh_is_answer(p) && !mac_is_multicast(frame_dst(f)), now_s);
 }
 
+/*
+ * With a guest's address nobody makes himself known there but by mistake, or to have what is sent
+ * to the guest: that is for the guest alone, which may defend its address, and not learned.
+ */
 static struct pod_verdict neigh_from_uplink(const struct pod *pod, struct pod_worker *w,
 	struct frame *f, const struct neigh_packet *p, uint32_t now_s)
 {
 	bool multicast = mac_is_multicast(frame_dst(f));
 	struct ip_addr from, to;
+	struct binding b;
 
 	if (is_inside(pod, w, &p->target) || is_inside(pod, w, &p->sender))
 		return pod_drop(DROP_ISOLATED);
+	if (binding_find(pod->bindings, &w->bindings, teller(p), &b))
+		return to_bound(pod, w, f, p, teller(p));
 	listen(pod, w, f, p, now_s);
 	if (neigh_is_question(p))
 		return multicast && (neigh_is_probe(p) || ip_addr_equal(&p->sender, &p->target))
@@ -77,10 +87,8 @@ static struct pod_verdict neigh_from_uplink(const struct pod *pod, struct pod_wo
 			       : to_bound(pod, w, f, p, &p->target);
 	if (multicast)
 		return (struct pod_verdict) { .to = POD_GUESTS };
-	/* An answer to a probe is for 0.0.0.0 (RFC 5227): for the guest that wants the sender's. */
 	if (p->kind == NEIGH_ARP_REPLY)
-		return to_bound(
-			pod, w, f, p, ip_addr_is_unspecified(&p->target) ? &p->sender : &p->target);
+		return to_bound(pod, w, f, p, &p->target);
 	return pod_read_addrs(f, &from, &to) ? to_bound(pod, w, f, p, &to) : pod_drop(DROP_UNBOUND);
 }
 

@@ -294,6 +294,31 @@ static void test_a_guests_address_is_no_neighbours(void **state)
 	assert_neighbour(f, ip_service(), NULL);
 }
 
+/* Nor would the other guests be told that it is out there. */
+static void test_a_guest_is_not_elsewhere_for_others(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	frame_arp_request(f, &mac_station, ip_b(), ip_b());
+	(void)send_to(f, UPLINK, ONLY(GUEST_B));
+	assert_untouched(f, GUEST_B);
+	frame_arp_request(f, &mac_station, ip_b(), ip_a());
+	(void)send_to(f, UPLINK, ONLY(GUEST_B));
+	frame_arp_reply(f, &mac_station, ip_b(), &mac_broadcast, ip_a());
+	(void)send_to(f, UPLINK, ONLY(GUEST_B));
+	frame_arp_reply(f, &mac_station, ip_b(), &mac_pod, ip_a());
+	(void)send_to(f, UPLINK, ONLY(GUEST_B));
+	assert_mac_at(sent_by(f, GUEST_B), 0, &mac_b);
+	frame_advert(f, &mac_station, host6(2), &mac_all_nodes, ip_all_nodes());
+	(void)send_to(f, UPLINK, ONLY(GUEST_B));
+	frame_solicit(f, &mac_station, host6(2), host6(1));
+	(void)send_to(f, UPLINK, ONLY(GUEST_B));
+	/* A router that has one guest speak to the other straight, at the pod's MAC. */
+	frame_nd(f, &mac_pod, &mac_gateway, link_local(254), host6(1), ICMP6_REDIRECT, host6(2),
+		ND_TLLA, &mac_pod);
+	(void)send_to(f, UPLINK, ONLY(GUEST_B));
+}
+
 static void test_nothing_is_learned_unless_asked_to(void **state)
 {
 	struct pod_fixture *f = *state;
@@ -403,6 +428,7 @@ int main(void)
 		IN_POD(test_the_network_hears_one_answer),
 		IN_POD(test_neighbours_make_themselves_known),
 		IN_POD(test_a_guests_address_is_no_neighbours),
+		IN_POD(test_a_guest_is_not_elsewhere_for_others),
 		IN_POD(test_nothing_is_learned_unless_asked_to),
 		IN_ZERO(test_zero_both_addresses_are_zero_outside),
 		IN_ZERO(test_zero_a_gateway_is_invented_inside),
