@@ -44,10 +44,17 @@ static inline bool pod_read_addrs(const struct frame *f, struct ip_addr *from, s
 	return false;
 }
 
-/* neigh_parse(), which most frames need not be asked. */
+/*
+ * neigh_parse(), which most frames need not be asked. ARP of another kind is bad: Linux takes that
+ * of IEEE 802 networks (hardware type 6) for Ethernet's, and nobody needs any.
+ */
 static inline enum neigh_verdict pod_read_neigh(struct frame *f, struct neigh_packet *p)
 {
-	return f->ethertype == ETHERTYPE_IPV4 ? NEIGH_OTHER : neigh_parse(f, p);
+	enum neigh_verdict verdict = NEIGH_OTHER;
+
+	if (f->ethertype != ETHERTYPE_IPV4)
+		verdict = neigh_parse(f, p);
+	return verdict == NEIGH_OTHER && f->ethertype == ETHERTYPE_ARP ? NEIGH_BAD : verdict;
 }
 
 static inline bool pod_is_ip(const struct frame *f)

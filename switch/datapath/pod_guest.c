@@ -8,6 +8,9 @@
 #define ICMP6_MLD_FIRST   130
 #define ICMP6_MLD2_REPORT 143
 
+#define ETHERTYPE_MIN 0x0600 /* less is a length: IEEE 802.3 */
+#define LLC_SNAP_LEN  8
+
 /* A guest that speaks: what it may say is asked for every address it uses. */
 struct speaker {
 	const struct pod *pod;
@@ -228,6 +231,24 @@ static struct pod_verdict decide_ip(const struct speaker *s, struct frame *f)
 	return forward(s, f, &to);
 }
 
+/* --- neither ---------------------------------------------------------------------------------- */
+
+/*
+ * Whether stations may find IP or ARP in a frame that has none for us: behind more VLAN tags than
+ * two (Linux takes off as many priority tags as there are), or behind an LLC and SNAP header (RFC
+ * 1042, and 802.1H's bridge tunnel), which Windows takes like Ethernet's type.
+ */
+static bool is_disguised(const struct frame *f)
+{
+	static const uint8_t snap[] = { 0xaa, 0xaa, 0x03, 0x00, 0x00 };
+	const uint8_t *llc = f->head + f->l3_offset;
+
+	if (f->ethertype == ETHERTYPE_VLAN || f->ethertype == ETHERTYPE_QINQ)
+		return true;
+	return f->ethertype < ETHERTYPE_MIN && f->l3_offset + LLC_SNAP_LEN <= f->head_len &&
+	       memcmp(llc, snap, sizeof(snap)) == 0 && (llc[5] == 0x00 || llc[5] == 0xf8);
+}
+
 /* --- all -------------------------------------------------------------------------------------- */
 
 struct pod_verdict pod_from_guest(
@@ -254,5 +275,5 @@ struct pod_verdict pod_from_guest(
 	}
 	if (pod_is_ip(f))
 		return decide_ip(&s, f);
-	return forward(&s, f, NULL);
+	return strict && is_disguised(f) ? pod_drop(DROP_SPOOF_IP) : forward(&s, f, NULL);
 }

@@ -191,6 +191,56 @@ static void test_a_guest_is_no_router(void **state)
 	send_spoofed(f, DROP_SPOOF_NEIGH, ONLY(UPLINK));
 }
 
+/* Linux takes ARP of IEEE 802 networks for Ethernet's. */
+static void test_arp_of_another_kind_does_not_pass(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	frame_arp_reply(f, &mac_a, ip_gateway(), &mac_broadcast, ip_b());
+	f->wire[AT_L3 + 1] = 6;
+	send_dropped(f, GUEST_A, DROP_NEIGH_BAD);
+	frame_arp_request(f, &mac_gateway, ip_gateway(), ip_identity());
+	f->wire[AT_L3 + 1] = 6;
+	send_dropped(f, UPLINK, DROP_NEIGH_BAD);
+	f->len = AT_L3 + 20;
+	send_dropped(f, UPLINK, DROP_NEIGH_BAD);
+}
+
+/* Linux takes off any number of priority tags. */
+static void test_tags_hide_nothing(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	frame_arp_reply(f, &mac_a, ip_gateway(), &mac_broadcast, ip_b());
+	for (unsigned i = 0; i < 2; i++) {
+		put_tag(f, ETHERTYPE_VLAN, 0);
+		send_dropped(f, GUEST_A, DROP_SPOOF_NEIGH);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		put_tag(f, i ? ETHERTYPE_VLAN : ETHERTYPE_QINQ, 0);
+		send_spoofed(f, DROP_SPOOF_IP, ABROAD);
+	}
+}
+
+/* CVE-2021-27861: Windows takes RFC 1042's encapsulation like Ethernet II. */
+static void test_llc_hides_nothing(void **state)
+{
+	static const uint8_t arp[] = { 0xaa, 0xaa, 0x03, 0, 0, 0, 0x08, 0x06 };
+	static const uint8_t stp[] = { 0x42, 0x42, 0x03 };
+	struct pod_fixture *f = *state;
+
+	frame_raw(f, &mac_broadcast, &mac_a, 36, 46);
+	memcpy(f->wire + AT_L3, arp, sizeof(arp));
+	send_spoofed(f, DROP_SPOOF_IP, ABROAD);
+	f->wire[AT_L3 + 5] = 0xf8;
+	send_spoofed(f, DROP_SPOOF_IP, ABROAD);
+	put_tag(f, ETHERTYPE_VLAN, 5);
+	send_spoofed(f, DROP_SPOOF_IP, ABROAD);
+	frame_raw(f, &mac_broadcast, &mac_a, 46, 46);
+	memcpy(f->wire + AT_L3, stp, sizeof(stp));
+	(void)send_to(f, GUEST_A, ABROAD);
+}
+
 /* --- the host port ---------------------------------------------------------------------------- */
 
 static void test_service_address_reaches_the_identity_address(void **state)
@@ -370,6 +420,9 @@ int main(void)
 		IN_POD(test_arp_of_another_sender_is_spoofed),
 		IN_POD(test_discovery_of_another_is_spoofed),
 		IN_POD(test_a_guest_is_no_router),
+		IN_POD(test_arp_of_another_kind_does_not_pass),
+		IN_POD(test_tags_hide_nothing),
+		IN_POD(test_llc_hides_nothing),
 		IN_POD(test_service_address_reaches_the_identity_address),
 		IN_POD(test_nothing_else_reaches_the_host),
 		IN_POD(test_service_address_does_not_leave),
