@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/datapath/pod_frame.h"
 
-struct pod_verdict pod_decide(
+static struct pod_verdict decide(
 	const struct pod *pod, struct pod_worker *w, uint16_t from, struct frame *f, uint32_t now_s)
 {
 	switch (pod->port[from].role) {
@@ -10,10 +10,20 @@ struct pod_verdict pod_decide(
 	case PORT_ROLE_HOST:
 		return pod_from_host(pod, w, f, now_s);
 	case PORT_ROLE_GUEST:
+		return pod_from_guest(pod, w, from, f, now_s);
 	case PORT_ROLE_PEER:
 		break;
 	}
-	return pod_from_guest(pod, w, from, f, now_s);
+	/* A port that is about to go: the configuration has a place for all others. */
+	return pod_drop(DROP_NO_DESTINATION);
+}
+
+struct pod_verdict pod_decide(
+	const struct pod *pod, struct pod_worker *w, uint16_t from, struct frame *f, uint32_t now_s)
+{
+	struct pod_verdict verdict = decide(pod, w, from, f, now_s);
+
+	return pod->uplink == POD_NO_PORT ? pod_keep_inside(pod, verdict) : verdict;
 }
 
 void pod_answer(const struct pod_verdict *verdict, struct frame *question, struct frame *out)

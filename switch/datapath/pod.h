@@ -57,7 +57,7 @@ struct pod_port {
 struct pod {
 	enum mac_mode mac_mode;
 	enum neighbour_mode neighbour_mode;
-	uint16_t uplink;
+	uint16_t uplink;     /* POD_NO_PORT: it is not there (yet) */
 	uint16_t host;       /* POD_NO_PORT: none */
 	uint16_t only_guest; /* POD_NO_PORT: there are several, or none */
 	struct mac mac;      /* the pod's; zero: no link layer */

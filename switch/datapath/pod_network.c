@@ -100,7 +100,8 @@ static bool dhcp_from_uplink(const struct pod *pod, struct frame *f, struct pod_
 	uint16_t port;
 
 	if (pod->mac_mode != MAC_MODE_SUBSTITUTE || !dhcp_parse(f, &m) || m.from_client ||
-		!dhcp_clients_find(pod->dhcp, m.xid, &port, &mac))
+		!dhcp_clients_find(pod->dhcp, m.xid, &port, &mac) ||
+		pod->port[port].role != PORT_ROLE_GUEST)
 		return false;
 	if (memcmp(f->head + m.chaddr_at, &pod->mac, sizeof(mac)) == 0)
 		dhcp_set_chaddr(f, &m, &mac);

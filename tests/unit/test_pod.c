@@ -351,6 +351,51 @@ static void test_dhcp_of_two_guests_at_once(void **state)
 	assert_mac_at(sent_by(f, GUEST_B), AT_CHADDR, &mac_b);
 }
 
+/* --- ports come and go ------------------------------------------------------------------------ */
+
+static void test_without_an_uplink_guests_have_each_other(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	f->pod.uplink = POD_NO_PORT;
+	frame_ip(f, &mac_b, &mac_a, ip_a(), ip_b());
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	frame_raw(f, &mac_broadcast, &mac_a, ETHERTYPE_OTHER, 46);
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	frame_arp_request(f, &mac_a, ip_a(), ip_station());
+	(void)send_to(f, GUEST_A, ONLY(GUEST_B));
+	frame_ip(f, &mac_gateway, &mac_a, ip_a(), host(50));
+	send_dropped(f, GUEST_A, DROP_NO_DESTINATION);
+	frame_raw(f, &mac_station, &mac_a, ETHERTYPE_OTHER, 46);
+	send_dropped(f, GUEST_A, DROP_NO_DESTINATION);
+	frame_ip(f, &mac_host, &mac_a, ip_service(), ip_identity());
+	(void)send_to(f, GUEST_A, ONLY(HOST));
+}
+
+/* A port without a place in the pod is no guest, least of all a trusted one. */
+static void test_a_port_that_goes_says_nothing(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	f->pod.port[GUEST_B] = (struct pod_port) { .role = PORT_ROLE_PEER };
+	frame_ip(f, &mac_gateway, &mac_b, ip_a(), host(50));
+	send_dropped(f, GUEST_B, DROP_NO_DESTINATION);
+	frame_arp_request(f, &mac_b, ip_gateway(), ip_gateway());
+	send_dropped(f, GUEST_B, DROP_NO_DESTINATION);
+	frame_raw(f, &mac_broadcast, &mac_a, ETHERTYPE_OTHER, 46);
+	(void)send_to(f, GUEST_A, ONLY(UPLINK));
+}
+
+/* Who asked is gone, and its port is another's now. */
+static void test_dhcp_answer_for_a_port_that_was(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	dhcp_clients_note(&f->dhcp, XID, HOST, &mac_b);
+	frame_dhcp(f, &mac_pod, &mac_gateway, ip_gateway(), host(77), false, XID, &mac_pod);
+	send_dropped(f, UPLINK, DROP_UNBOUND);
+}
+
 #define IN_ADOPT(test) cmocka_unit_test_setup_teardown(test, pod_setup_adopt, pod_teardown)
 #define IN_POD(test)   cmocka_unit_test_setup_teardown(test, pod_setup, pod_teardown)
 
@@ -378,6 +423,9 @@ int main(void)
 		IN_POD(test_dhcp_answer_finds_who_asked),
 		IN_POD(test_dhcp_answer_to_another_question),
 		IN_POD(test_dhcp_of_two_guests_at_once),
+		IN_POD(test_without_an_uplink_guests_have_each_other),
+		IN_POD(test_a_port_that_goes_says_nothing),
+		IN_POD(test_dhcp_answer_for_a_port_that_was),
 	};
 	struct err err = { "" };
 
