@@ -12,12 +12,14 @@
  *                                                 router's announcements
  *
  * From the uplink a frame finds its guest by IP address, ARP by its target. Multicast, and probes
- * that ask whether an address is taken, go to all guests. What no guest is bound to is dropped.
+ * that ask whether an address is taken, go to all guests. What no guest is bound to is dropped, and
+ * ARP that claims a guest's address is for that guest alone.
  *
- * From a guest a frame goes to the guest whose MAC it is for, to the host port if it is for the
- * identity address, and to the uplink otherwise. Its questions for link-layer addresses are
- * answered here where the answer is known (responder.h), and the answers it gives for an address
- * that the pod's kernel has too are dropped: the kernel gives the same.
+ * From a guest a frame goes to the guest that has the IP address and the MAC it is for, to the host
+ * port if it is for the identity address, and to the uplink otherwise. The MAC table, which guests
+ * can fill with what is not theirs, is asked last. A guest's questions for link-layer addresses are
+ * answered here where the answer is known (responder.h), and the answers it gives the network for
+ * an address that the pod's kernel has too are dropped: the kernel gives the same.
  *
  * The host port is no part of the network. Only guests reach it, from a service address of theirs
  * to the identity address, and only that goes back. No broadcast enters, none leaves; its ARP is
@@ -87,7 +89,8 @@ enum pod_to {
 	POD_PORT,    /* `port` alone */
 	POD_GUESTS,  /* every guest but the one it came from */
 	POD_FLOOD,   /* those, and the uplink */
-	POD_NETWORK, /* whoever has the destination MAC address, guest or uplink */
+	POD_NETWORK, /* whoever has the destination MAC address: a guest if one was seen with it,
+		      * else the uplink */
 	POD_ANSWER,  /* back: it asks for an address, which is `mac` */
 };
 

@@ -18,7 +18,10 @@ static bool spend_question(struct pod_worker *w, uint16_t from, uint32_t now_s)
 		memset(w->n_questions, 0, sizeof(w->n_questions));
 		w->second = now_s;
 	}
-	return w->n_questions[from]++ < RESPONDER_QUESTIONS_PER_S;
+	if (w->n_questions[from] == RESPONDER_QUESTIONS_PER_S)
+		return false;
+	w->n_questions[from]++;
+	return true;
 }
 
 /* The other address of the pair that `addr` is in as a /31 (RFC 3021). */
@@ -30,6 +33,16 @@ static struct ip_addr other_of_pair(const struct ip_addr *addr)
 	return other;
 }
 
+/* Whether it is known where a station of the network is, well enough to speak for it. What was
+ * heard while that counted is not forgotten at once. */
+static bool find_known(const struct pod *pod, struct pod_worker *w, const struct ip_addr *addr,
+	struct neighbour *n)
+{
+	if (!neigh_find(pod->neighbours, &w->neighbours, addr, n) || mac_is_zero(&n->mac))
+		return false;
+	return n->permanent || (n->gateway && pod->neighbour_mode == NEIGHBOURS_AUTO);
+}
+
 /* The MAC address of a gateway of this family, the first that is known. */
 static bool find_gateway(const struct pod *pod, struct pod_worker *w, bool v4, struct mac *mac)
 {
@@ -37,8 +50,7 @@ static bool find_gateway(const struct pod *pod, struct pod_worker *w, bool v4, s
 
 	for (unsigned i = 0; i < pod->n_gateways; i++) {
 		if (ip_addr_is_v4(&pod->gateway[i]) != v4 ||
-			!neigh_find(pod->neighbours, &w->neighbours, &pod->gateway[i], &n) ||
-			mac_is_zero(&n.mac))
+			!find_known(pod, w, &pod->gateway[i], &n))
 			continue;
 		*mac = n.mac;
 		return true;
@@ -66,8 +78,7 @@ static bool find_station(const struct pod *pod, struct pod_worker *w, uint16_t f
 		*out = answer(&gateway, true);
 		return true;
 	}
-	if (!neigh_find(pod->neighbours, &w->neighbours, &q->target, &n) || mac_is_zero(&n.mac) ||
-		!(n.permanent || n.gateway))
+	if (!find_known(pod, w, &q->target, &n))
 		return false;
 	*out = answer(&n.mac, n.gateway);
 	return true;

@@ -227,12 +227,17 @@ static void test_static_answers_for_permanent_neighbours(void **state)
 {
 	struct pod_fixture *f = *state;
 
+	/* What was heard before still ages. */
 	f->pod.neighbour_mode = NEIGHBOURS_STATIC;
-	neigh_flush(f->pod.neighbours);
+	f->pod.port[GUEST_A].point_to_point = true;
 	ask(f, ip_gateway());
+	(void)send_to(f, GUEST_A, ABROAD);
+	ask(f, host(0));
 	(void)send_to(f, GUEST_A, ABROAD);
 	permanent(f, ip_gateway());
 	ask(f, ip_gateway());
+	(void)send_answered(f, GUEST_A, &mac_station);
+	ask(f, host(0));
 	(void)send_answered(f, GUEST_A, &mac_station);
 }
 
@@ -284,6 +289,20 @@ static void test_questions_to_the_network_are_limited(void **state)
 	(void)send_to(f, GUEST_A, ABROAD);
 }
 
+/* However many. */
+static void test_the_limit_holds_in_a_storm(void **state)
+{
+	struct pod_fixture *f = *state;
+	unsigned n_sent = 0;
+
+	ask(f, ip_station());
+	for (unsigned i = 0; i < UINT16_MAX + 2 * RESPONDER_QUESTIONS_PER_S; i++) {
+		send(f, GUEST_A);
+		n_sent += f->port[UPLINK].n_sent;
+	}
+	assert_int_equal(n_sent, RESPONDER_QUESTIONS_PER_S);
+}
+
 #define IN_POD(test)   cmocka_unit_test_setup_teardown(test, pod_setup, pod_teardown)
 #define IN_ADOPT(test) cmocka_unit_test_setup_teardown(test, pod_setup_adopt, pod_teardown)
 
@@ -307,6 +326,7 @@ int main(void)
 		IN_POD(test_a_silent_guest_is_asked_itself),
 		IN_POD(test_a_straight_question_goes_straight),
 		IN_POD(test_questions_to_the_network_are_limited),
+		IN_POD(test_the_limit_holds_in_a_storm),
 	};
 	struct err err = { "" };
 
