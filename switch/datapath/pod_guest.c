@@ -69,18 +69,19 @@ static struct pod_verdict forward(
 	const struct speaker *s, const struct frame *f, const struct ip_addr *to)
 {
 	const struct pod *pod = s->pod;
+	bool multicast = mac_is_multicast(frame_dst(f));
 	struct binding b;
 
-	if (mac_is_multicast(frame_dst(f)))
-		return (struct pod_verdict) { .to = POD_FLOOD };
 	if (pod->only_guest != POD_NO_PORT)
-		return (struct pod_verdict) { .to = POD_NETWORK };
+		return (struct pod_verdict) { .to = multicast ? POD_FLOOD : POD_NETWORK };
 	if (to && binding_find(pod->bindings, &s->w->bindings, to, &b) && b.port != s->port) {
 		if (b.origin == BINDING_SERVICE)
 			return pod_drop(DROP_ISOLATED);
 		if (pod_mac_equal(&b.mac, frame_dst(f)))
 			return pod_to_port(b.port);
 	}
+	if (multicast)
+		return (struct pod_verdict) { .to = POD_FLOOD };
 	return is_station(s, frame_dst(f), to) ? pod_to_port(pod->uplink)
 					       : (struct pod_verdict) { .to = POD_NETWORK };
 }
@@ -219,8 +220,7 @@ static struct pod_verdict decide_ip(const struct speaker *s, struct frame *f)
 	struct ip_addr from, to;
 
 	if (!pod_read_addrs(f, &from, &to))
-		return strict ? pod_drop(DROP_SPOOF_IP)
-			      : (struct pod_verdict) { .to = POD_NETWORK };
+		return strict ? pod_drop(DROP_SPOOF_IP) : forward(s, f, NULL);
 	own = ip_addr_is_unspecified(&from) ? is_dhcp_request(f) || is_mld(f) : owns(s, &from);
 	if (!own && strict)
 		return pod_drop(DROP_SPOOF_IP);

@@ -263,6 +263,8 @@ static void test_guests_are_found_by_their_addresses(void **state)
 	/* A service address is for the host alone. */
 	frame_ip(f, &mac_a, &mac_b, ip_b(), ip_service());
 	send_dropped(f, GUEST_B, DROP_ISOLATED);
+	frame_ip(f, &mac_broadcast, &mac_b, ip_b(), ip_service());
+	send_dropped(f, GUEST_B, DROP_ISOLATED);
 }
 
 static void test_zero_nobody_takes_the_invented_mac(void **state)

@@ -85,6 +85,8 @@ static void test_anothers_ip_is_spoofed(void **state)
 	send_spoofed(f, DROP_SPOOF_IP, ONLY(UPLINK));
 	frame_raw(f, &mac_gateway, &mac_a, 0x86dd, 39);
 	send_spoofed(f, DROP_SPOOF_IP, ONLY(UPLINK));
+	frame_raw(f, &mac_broadcast, &mac_a, 0x86dd, 39);
+	send_spoofed(f, DROP_SPOOF_IP, ABROAD);
 	/* It is still whose it was. */
 	frame_ip(f, &mac_pod, &mac_gateway, host(50), ip_b());
 	(void)send_to(f, UPLINK, ONLY(GUEST_B));
