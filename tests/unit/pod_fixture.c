@@ -228,9 +228,8 @@ void pod_seen(struct pod_fixture *f, struct ip_addr ip, uint16_t port, const str
 /* --- what becomes of a frame ------------------------------------------------------------------ */
 
 /* As ports receive one: the beginning is in the head, the rest is where it was. */
-static void receive(struct pod_fixture *f, unsigned ingress)
+static void receive(struct pod_fixture *f, struct frame *frame, unsigned ingress)
 {
-	struct frame *frame = &f->burst[0];
 	unsigned n = f->len < FRAME_PULL ? f->len : FRAME_PULL;
 
 	*frame = (struct frame) { .len = f->len, .head_len = (uint16_t)n };
@@ -244,15 +243,21 @@ static void receive(struct pod_fixture *f, unsigned ingress)
 	assert_true(frame_parse_l2(frame));
 }
 
-void send(struct pod_fixture *f, unsigned ingress)
+void send_burst(struct pod_fixture *f, unsigned ingress, unsigned n)
 {
 	const struct rx_queue from = { &f->port[ingress].port, 0 };
 
 	for (unsigned i = 0; i < N_PORTS; i++)
 		f->port[i].n_sent = 0;
 	memset(from.port->counters, 0, sizeof(from.port->counters));
-	receive(f, ingress);
-	pipeline_run(&f->pipeline, f->fdb, &f->topology, &from, f->burst, 1, 0, f->now_s);
+	for (unsigned i = 0; i < n; i++)
+		receive(f, &f->burst[i], ingress);
+	pipeline_run(&f->pipeline, f->fdb, &f->topology, &from, f->burst, n, 0, f->now_s);
+}
+
+void send_one(struct pod_fixture *f, unsigned ingress)
+{
+	send_burst(f, ingress, 1);
 }
 
 static void assert_drops(struct pod_fixture *f, unsigned ingress, int why)
@@ -281,7 +286,7 @@ const uint8_t *assert_sent(struct pod_fixture *f, unsigned ports)
 
 const uint8_t *send_to(struct pod_fixture *f, unsigned ingress, unsigned ports)
 {
-	send(f, ingress);
+	send_one(f, ingress);
 	assert_drops(f, ingress, -1);
 	return assert_sent(f, ports);
 }
@@ -294,7 +299,7 @@ const uint8_t *sent_by(struct pod_fixture *f, unsigned port)
 
 void send_dropped(struct pod_fixture *f, unsigned ingress, enum drop_reason why)
 {
-	send(f, ingress);
+	send_one(f, ingress);
 	assert_drops(f, ingress, (int)why);
 	(void)assert_sent(f, NOBODY);
 }

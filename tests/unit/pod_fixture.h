@@ -129,8 +129,11 @@ void mend_nd(struct pod_fixture *f);
 
 /* --- what becomes of it ----------------------------------------------------------------------- */
 
-/* Sends the frame in by a port; counters and sent frames are of this one alone. */
-void send(struct pod_fixture *f, unsigned ingress);
+/* Sends the frame in by a port: counters and sent frames are of this one alone. */
+void send_one(struct pod_fixture *f, unsigned ingress);
+
+/* The same, n (<= BURST_MAX) of it in one burst. */
+void send_burst(struct pod_fixture *f, unsigned ingress, unsigned n);
 
 /* It left once by each of `ports` (a mask), by no other, and was not dropped. Returns the copy that
  * the lowest of them was given. */

@@ -284,13 +284,13 @@ static void test_a_guests_address_is_no_neighbours(void **state)
 	struct pod_fixture *f = *state;
 
 	frame_arp_reply(f, &mac_station, ip_b(), &mac_pod, ip_a());
-	send(f, UPLINK);
+	send_one(f, UPLINK);
 	assert_neighbour(f, ip_b(), NULL);
 	frame_advert(f, &mac_station, host6(2), &mac_pod, host6(1));
-	send(f, UPLINK);
+	send_one(f, UPLINK);
 	assert_neighbour(f, host6(2), NULL);
 	frame_arp_reply(f, &mac_station, ip_service(), &mac_pod, ip_a());
-	send(f, UPLINK);
+	send_one(f, UPLINK);
 	assert_neighbour(f, ip_service(), NULL);
 }
 

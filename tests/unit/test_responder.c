@@ -289,6 +289,20 @@ static void test_questions_to_the_network_are_limited(void **state)
 	(void)send_to(f, GUEST_A, ABROAD);
 }
 
+static void test_a_burst_of_questions_is_answered(void **state)
+{
+	struct pod_fixture *f = *state;
+
+	for (unsigned times = 0; times < 3; times++) {
+		ask(f, ip_gateway());
+		send_burst(f, GUEST_A, BURST_MAX);
+		assert_int_equal(f->port[GUEST_A].n_sent, BURST_MAX);
+		assert_int_equal(f->port[UPLINK].n_sent, 0);
+		for (unsigned i = 0; i < BURST_MAX; i++)
+			assert_mac_at(f->port[GUEST_A].sent[i].byte, AT_ARP_SHA, &mac_gateway);
+	}
+}
+
 /* However many. */
 static void test_the_limit_holds_in_a_storm(void **state)
 {
@@ -297,7 +311,7 @@ static void test_the_limit_holds_in_a_storm(void **state)
 
 	ask(f, ip_station());
 	for (unsigned i = 0; i < UINT16_MAX + 2 * RESPONDER_QUESTIONS_PER_S; i++) {
-		send(f, GUEST_A);
+		send_one(f, GUEST_A);
 		n_sent += f->port[UPLINK].n_sent;
 	}
 	assert_int_equal(n_sent, RESPONDER_QUESTIONS_PER_S);
@@ -326,6 +340,7 @@ int main(void)
 		IN_POD(test_a_silent_guest_is_asked_itself),
 		IN_POD(test_a_straight_question_goes_straight),
 		IN_POD(test_questions_to_the_network_are_limited),
+		IN_POD(test_a_burst_of_questions_is_answered),
 		IN_POD(test_the_limit_holds_in_a_storm),
 	};
 	struct err err = { "" };
