@@ -145,6 +145,12 @@ static void test_a_pair_stands_for_the_gateway(void **state)
 	(void)send_answered(f, GUEST_A, &mac_gateway);
 	ask(f, host6(0));
 	(void)send_answered(f, GUEST_A, &mac_gateway);
+	/* Each family has its own. */
+	permanent(f, link_local(254));
+	ask(f, host(0));
+	(void)send_answered(f, GUEST_A, &mac_gateway);
+	ask(f, host6(0));
+	(void)send_answered(f, GUEST_A, &mac_station);
 	/* The other side of another pair is a station like any. */
 	ask(f, host(3));
 	(void)send_to(f, GUEST_A, ABROAD);
