@@ -161,12 +161,12 @@ void frame_nd(struct pod_fixture *f, const struct mac *dst, const struct mac *sr
 	put_ipv6(f->wire + AT_L3, from, to, 58, f->len - AT_ICMP6);
 	memset(icmp, 0, f->len - AT_ICMP6);
 	icmp[0] = type;
-	if (type == ICMP6_NA)
+	if (type == ICMP6_NA && !mac_is_multicast(dst))
 		icmp[4] = NA_SOLICITED;
 	if (len >= 24)
 		memcpy(icmp + 8, &target, sizeof(target));
 	if (type == ICMP6_REDIRECT)
-		memcpy(icmp + 24, host6(777).byte, 16);
+		memcpy(icmp + 24, &target, sizeof(target)); /* is on this link */
 	if (option) {
 		icmp[len] = option;
 		icmp[len + 1] = 1;
