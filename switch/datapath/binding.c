@@ -9,9 +9,6 @@
 
 #include "switch/datapath/binding_table.h"
 
-/* The bits of an entry that a frame's own port and MAC are compared with. */
-#define PORT_AND_MAC ((uint64_t)OWNER_PORT << 48 | 0xffffffffffffull)
-
 /* --- making and freeing ---------------------------------------------------------------------- */
 
 static int init(struct bindings *b, uint32_t size, struct rte_rcu_qsbr *qsbr, struct err *err)
@@ -135,9 +132,7 @@ bool binding_find(struct bindings *b, struct addr_cache *cache, const struct ip_
 	*out = binding_of_value(value);
 	if (unlikely(out->port == OWNER_NOBODY))
 		return false;
-	if (unlikely(mac_is_zero(&out->mac)))
-		out->mac = addr_value_mac(
-			__atomic_load_n(&b->port[out->port].station, __ATOMIC_RELAXED));
+	out->mac = binding_mac(b, value);
 	return true;
 }
 
@@ -147,7 +142,7 @@ bool binding_check(struct bindings *b, struct addr_cache *cache, const struct ip
 	uint64_t value;
 	int32_t position = addr_table_find(b->table, cache, addr, &value);
 
-	if (likely(position >= 0 && ((value ^ addr_value(mac, port)) & PORT_AND_MAC) == 0 &&
+	if (likely(position >= 0 && binding_value_is(value, mac, port) &&
 		    addr_table_seen(b->table, position) == now_s))
 		return true;
 	return check_slowly(b, position, value, addr, port, mac, now_s);

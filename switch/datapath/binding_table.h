@@ -71,6 +71,22 @@ static inline struct binding binding_of_value(uint64_t value)
 	return (struct binding) { owner_port(owner), owner_origin(owner), addr_value_mac(value) };
 }
 
+/* Whether it is the binding of a port, with this MAC. */
+static inline bool binding_value_is(uint64_t value, const struct mac *mac, uint16_t port)
+{
+	const uint64_t compared = (uint64_t)OWNER_PORT << 48 | 0xffffffffffffull;
+
+	return ((value ^ addr_value(mac, port)) & compared) == 0;
+}
+
+/* Where the guest is that has the address (not nobody): it may not have spoken with it yet. */
+static inline struct mac binding_mac(const struct bindings *b, uint64_t value)
+{
+	const struct binding_port *p = &b->port[owner_port(addr_value_more(value))];
+
+	return addr_value_mac(value << 16 ? value : __atomic_load_n(&p->station, __ATOMIC_RELAXED));
+}
+
 /* Workers' clocks may differ by a second. */
 static inline bool binding_is_aged(uint32_t seen_s, uint32_t now_s)
 {

@@ -3,6 +3,8 @@
 
 #include <rte_branch_prediction.h>
 
+#include "switch/datapath/pod_quick.h"
+
 /* A burst on its way through. */
 struct passage {
 	struct pipeline *pl;
@@ -118,15 +120,13 @@ static void answer(const struct passage *p, const struct pod_verdict *verdict, s
 	append(p->pl, p->ingress->id, out);
 }
 
-static void decide_in_pod(const struct passage *p, struct frame *f)
+/* What is not decided quickly. */
+static __attribute__((noinline)) void decide_slowly(const struct passage *p, struct frame *f)
 {
 	const struct pod *pod = p->t->pod;
 	uint16_t from = p->ingress->id;
-	struct pod_verdict verdict;
+	struct pod_verdict verdict = pod_decide(pod, &p->pl->pod, from, f, p->now_s);
 
-	if (unlikely(!admit(p, f)))
-		return;
-	verdict = pod_decide(pod, &p->pl->pod, from, f, p->now_s);
 	/* A guest that is alone is all there is to find. */
 	if (pod->only_guest == POD_NO_PORT && pod->port[from].role == PORT_ROLE_GUEST &&
 		verdict.to != POD_DROP)
@@ -153,6 +153,19 @@ static void decide_in_pod(const struct passage *p, struct frame *f)
 	}
 }
 
+static void decide_in_pod(const struct passage *p, struct frame *f)
+{
+	uint16_t to;
+
+	if (unlikely(!admit(p, f)))
+		return;
+	to = pod_quick(p->t->pod, &p->pl->pod, p->ingress->id, f, p->now_s);
+	if (likely(to != POD_NO_PORT && p->t->by_id[to]))
+		append(p->pl, to, f);
+	else
+		decide_slowly(p, f);
+}
+
 /* --- both --------------------------------------------------------------------------------------
  */
 
@@ -164,7 +177,7 @@ static void transmit(const struct passage *p, uint16_t id, unsigned queue, unsig
 
 	if (p->t->pod && id == p->t->pod->uplink)
 		for (unsigned i = 0; i < n; i++)
-			pod_shape_uplink(p->t->pod, list[i]);
+			pod_quick_shape_uplink(p->t->pod, list[i]);
 	if (unlikely(p->t->vlans))
 		for (unsigned i = 0; i < n; i++)
 			vlan_shape(p->t->vlan[id], list[i]);
