@@ -83,7 +83,7 @@ static void decide(const struct passage *p, struct frame *f)
 
 static void append_to(const struct passage *p, uint16_t id, struct frame *f)
 {
-	if (likely(p->t->by_id[id] != NULL))
+	if (likely(id < PORT_MAX && p->t->by_id[id]))
 		append(p->pl, id, f);
 	else
 		drop(p->c, DROP_NO_DESTINATION);
