@@ -117,7 +117,7 @@ static bool tells_truth(const struct speaker *s, const struct neigh_packet *p)
 {
 	if (p->kind == NEIGH_ROUTER_ADVERT || p->kind == NEIGH_REDIRECT)
 		return false;
-	if (!mac_is_zero(&p->sender_mac) && !pod_mac_equal(&p->sender_mac, s->mac))
+	if (p->has_mac && !pod_mac_equal(&p->sender_mac, s->mac))
 		return false;
 	if (!ip_addr_is_unspecified(&p->sender) && !owns(s, &p->sender))
 		return false;

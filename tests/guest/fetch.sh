@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Fetches the guest kernels from Debian into DIR and unpacks them there; nothing is installed.
+# Fetches the guest kernels, and a sidecar's web server, from Debian into DIR and unpacks them there;
+# nothing is installed, so that no server begins to run on the machine.
 #
 #   DIR/linux.uml     User Mode Linux, a kernel that runs as a process (package user-mode-linux)
 #   DIR/vmlinuz       Debian's cloud kernel, for QEMU
 #   DIR/uml DIR/cloud the unpacked packages, with their modules
+#   DIR/nginx         the unpacked package nginx
 #
 # A second run finds the links and does nothing. To take newer kernels, remove DIR.
 set -euo pipefail
@@ -40,4 +42,8 @@ if [[ ! -e $dir/vmlinuz ]]; then
     # The package leaves modules.dep to its installation script.
     depmod -b "$dir/cloud" "$(basename "$dir"/cloud/lib/modules/*)"
     ln -sfn "cloud/boot/$(basename "$dir"/cloud/boot/vmlinuz-*)" "$dir/vmlinuz"
+fi
+if [[ ! -e $dir/nginx ]]; then
+    echo "fetching nginx"
+    unpack nginx nginx
 fi

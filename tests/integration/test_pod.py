@@ -90,7 +90,9 @@ def pod_network(lab, case):
         assert net.n_foreign() == 0, "the network refused frames of the pod"
 
 
-@test(limit=60, each={"calico/adopt": (Calico, "adopt"), "aws/substitute": (Aws, "substitute")})
+@test(limit=60, each={"bridge/substitute": (Bridge, "substitute"),
+                      "hairpin/adopt": (HairpinBridge, "adopt"), "calico/adopt": (Calico, "adopt"),
+                      "aws/substitute": (Aws, "substitute"), "cilium/substitute": (Cilium, "substitute")})
 def pod_restarts(lab, case):
     """The guest, the switch, and the whole container start again and find all as the first did."""
     kind, mode = case
@@ -104,7 +106,8 @@ def pod_restarts(lab, case):
     net.stop_guest()
     lab.sluiced.kill()
     net.start(mode, guard=False)
-    ping(net.far, net.pod4 if (vm := net.boot()) else "")
+    net.boot()
+    ping(net.far, net.pod4)
     net.stop()
     check_untouched(net, before)
     net.start(mode)

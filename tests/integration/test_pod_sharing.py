@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who else there is in a pod: its kernel and sidecars, its services for the guest, a second guest."""
 
+import hashlib
 import json
+import os
+import time
 
 from cni import FAR4, GUEST_MAC, POD_MAC, Bridge, Calico
 from lab import ping, tcp, udp_ping, wait_until
@@ -11,6 +14,7 @@ SUITE = "pod"
 
 MIB = 1 << 20
 IDENTITY, SERVICE = "169.254.1.254", "169.254.1.253"
+QUESTIONS_PER_S = 1000  # that a guest may send on to the network
 EPHEMERAL = "echo '61000 65535' >/proc/sys/net/ipv4/ip_local_port_range"
 
 
@@ -33,10 +37,15 @@ def host_services(lab, mode):
     net = Calico(lab)
     before = net.snapshot()
     sw, vm = with_host_port(net, mode)
+    heard = net.node.spawn("exec tcpdump -l -n -i pod0 arp")
+    heard.wait_for("listening")
+    # The guest's own conflict detection (RFC 5227) finds none.
+    vm.run(f"arping -D -c 2 -w 3 -I eth0 {net.pod4}")
     ping(vm, IDENTITY)
     tcp(vm, net.pod, IDENTITY, 32 * MIB)
     tcp(net.pod, vm, SERVICE, 32 * MIB, port=5002)
     # The guest's own traffic is what it was, from the pod's address.
+    vm.run("ip neigh flush dev eth0")
     ping(vm, FAR4)
     tcp(net.far, vm, net.pod4, 8 * MIB, port=5003)
     now = net.snapshot()
@@ -49,7 +58,10 @@ def host_services(lab, mode):
     status, _ = vm.try_run(f"ping -c 1 -W 1 -I {net.pod4} {IDENTITY}")
     assert status != 0
     assert sw.drops()["vm0"]["isolated"] > 0
+    # Nobody outside has heard of the service address, nor an answer for the identity address.
     assert SERVICE not in net.near.run("ip neigh") + net.node.run("ip neigh")
+    heard.poll()
+    assert SERVICE not in heard.text and f"{IDENTITY} is-at" not in heard.text, heard.text
 
 
 @test(limit=60)
@@ -87,18 +99,49 @@ def two_guests_behind_one_address(lab):
     assert bindings[net.pod4] == "vm0" and bindings[net.second4] == "vm1", bindings
 
 
+class Nginx:
+    """A sidecar: nginx in the pod, with one file to fetch."""
+
+    SIZE = 16 * MIB
+
+    def __init__(self, lab, net, port):
+        root = lab.path("www")
+        os.makedirs(root)
+        with open(os.path.join(root, "file"), "wb") as file:
+            data = os.urandom(self.SIZE)
+            file.write(data)
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        self.url = f"http://{net.pod4}:{port}/file"
+        config = lab.path("nginx.conf")
+        paths = "".join(f"{name}_temp_path {lab.path(name)};" for name in
+                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        with open(config, "w", encoding="ascii") as file:
+            file.write(f"daemon off; master_process off; pid {lab.path('nginx.pid')};\n"
+                       "events {}\n"
+                       f"http {{ {paths} access_log off;\n"
+                       f"  server {{ listen {net.pod4}:{port}; root {root}; }} }}\n")
+        program = os.path.join(lab.build, "guest", "nginx", "usr", "sbin", "nginx")
+        net.pod.spawn(f"exec {program} -e stderr -p {lab.workdir} -c {config}")
+        wait_until(lambda: f":{port}" in net.pod.run("ss -Htln"), "nginx to listen")
+
+    def fetch(self, who):
+        got = who.run(f"busybox wget -q -O - {self.url} | sha256sum").split()[0]
+        assert got == self.sha256, "the file was damaged"
+
+
 @test(limit=60, each={"adopt": "adopt", "substitute": "substitute"})
 def sidecar_and_guest(lab, mode):
     """Shared mode: servers of both on one address, connections of both, and nobody resets any."""
     net = Bridge(lab)
     net.pod.run(EPHEMERAL)
-    net.start(mode, options="--mode shared --kernel-ports tcp/5001,udp/5002",
-              uplink={"kernel-ports": "tcp/5001,udp/5002"})
+    net.start(mode, options="--mode shared --kernel-ports tcp/8080,udp/5002",
+              uplink={"kernel-ports": "tcp/8080,udp/5002"})
+    nginx = Nginx(lab, net, 8080)
     vm = net.boot(GUEST_MAC if mode == "substitute" else None)
     resets = net.near.spawn("exec tcpdump -l -n -i eth0 'tcp[tcpflags] & tcp-rst != 0'")
     resets.wait_for("listening")
     for _ in range(2):
-        tcp(net.near, net.pod, net.pod4, 8 * MIB, port=5001)
+        nginx.fetch(net.near)
         tcp(net.near, vm, net.pod4, 8 * MIB, port=6001)
         tcp(net.pod, net.near, net.near4, 8 * MIB, port=7001)
         tcp(vm, net.near, net.near4, 8 * MIB, port=7002)
@@ -164,6 +207,10 @@ def arp_storm(lab):
     noise = storm.spawn("raw_frames send eth0 own ff:ff:ff:ff:ff:ff arp 10.0.0.2 10.0.77.1 "
                         "count 10000000")
     wait_until(lambda: sw.drops().get("vm0", {}).get("neigh_rate"), "the storm to be limited")
+    before = sw.stats("uplink")["stats64"]["tx"]["packets"]
+    time.sleep(2)
+    passed = sw.stats("uplink")["stats64"]["tx"]["packets"] - before
+    assert passed < 2 * QUESTIONS_PER_S + 1100, f"{passed} frames of the storm in two seconds"
     tcp(calm, net.near, net.near4, 64 * MIB)
     tcp(net.near, calm, net.second4, 64 * MIB, port=5002)
     noise.kill()
