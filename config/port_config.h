@@ -28,7 +28,7 @@
 
 enum port_kind { PORT_KIND_PACKET, PORT_KIND_VHOST_USER, PORT_KIND_ETHDEV };
 
-/* What is behind a port, and so what may come in by it: see roles.h. */
+/* What is behind a port, and so what may come in by it: see role_check.h. */
 enum port_role { PORT_ROLE_PEER, PORT_ROLE_UPLINK, PORT_ROLE_GUEST, PORT_ROLE_HOST };
 
 /* How guests appear on an uplink. */

@@ -105,6 +105,20 @@ static int check_addresses(const struct sluiced_config *config, size_t index, co
 	return 0;
 }
 
+/* An address is one that the guest has on the network, or one for services. */
+static int check_own(const struct port_config *port, size_t index, struct err *err)
+{
+	char text[IP_ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < port->n_services; i++)
+		for (size_t k = 0; k < port->n_addresses; k++)
+			if (ip_addr_equal(&port->services[i], &port->addresses[k]))
+				return err_set(err, -EINVAL,
+					"ports[%zu].services: \"%s\" is one of its addresses, too",
+					index, ip_addr_format(&port->services[i], text));
+	return 0;
+}
+
 int sluiced_config_check_roles(const struct sluiced_config *config, struct err *err)
 {
 	int ret = 0;
@@ -115,6 +129,8 @@ int sluiced_config_check_roles(const struct sluiced_config *config, struct err *
 		ret = check_singles(config, i, err);
 		if (ret == 0)
 			ret = check_place(config, i, err);
+		if (ret == 0)
+			ret = check_own(port, i, err);
 		if (ret == 0)
 			ret = check_addresses(
 				config, i, "addresses", port->addresses, port->n_addresses, err);

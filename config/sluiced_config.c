@@ -181,6 +181,9 @@ static int decode_neighbour_static(
 		struct neighbour_entry entry = { 0 };
 		int ret = decode_entry(&neighbour_table, "neighbour-static", i, item, &entry, err);
 
+		if (ret == 0 && entry.n != 1)
+			ret = err_set(
+				err, -EINVAL, "neighbour-static[%zu].ip: must be one address", i);
 		if (ret < 0)
 			return ret;
 		config->neighbour_static[i].ip = entry.ip[0];

@@ -219,8 +219,8 @@ static int keep(struct held *held, struct guard_plan *plan, struct guard_interfa
 	int ret = 0;
 
 	while (ret == 0) {
-		if (poll(fds, 2, -1) < 0)
-			return errno == EINTR ? 0 : err_errno(err, errno, "poll");
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return err_errno(err, errno, "poll");
 		if (fds[0].revents != 0)
 			return 0;
 		link_news_drain(news);

@@ -27,7 +27,7 @@ const struct verb *verb_find(const char *name)
 void verb_print_help(FILE *out)
 {
 	fputs("Usage: sluice-vm VERB [OPTION]...\n"
-	      "Runs a virtual machine in a pod's network.\n\n",
+	      "Prepares a pod's network for a guest.\n\n",
 		out);
 	for (const struct verb *v = verbs; v->name != NULL; v++)
 		fprintf(out, "  %s %s\n        %s\n", v->name, v->usage, v->help);

@@ -252,6 +252,8 @@ static void put_back(struct sluice_switch *sw, struct plan *plan, struct err *er
 		if (!s->old && s->from)
 			reopen(sw, s, err);
 		s->new = s->old;
+		if (s->kind == STEP_SET && s->old->ops->set)
+			(void)s->old->ops->set(s->old, s->from, NULL);
 	}
 	(void)show(sw, plan, NULL);
 	forget_lost(sw);
@@ -274,7 +276,7 @@ static void tell_steps(struct sluice_switch *sw, const struct plan *plan)
 	}
 }
 
-/* What ports that stay have to know. What was set before a failure is set back. */
+/* What ports that stay have to know; put_back() sets back what was set before a failure. */
 static int set_ports(const struct plan *plan, struct err *err)
 {
 	for (EACH_STEP(s, plan)) {
@@ -282,12 +284,8 @@ static int set_ports(const struct plan *plan, struct err *err)
 
 		if (s->kind == STEP_SET && s->new->ops->set)
 			ret = s->new->ops->set(s->new, s->to, err);
-		if (ret == 0)
-			continue;
-		while (s-- > plan->step)
-			if (s->kind == STEP_SET && s->new->ops->set)
-				(void)s->new->ops->set(s->new, s->from, NULL);
-		return ret;
+		if (ret < 0)
+			return ret;
 	}
 	return 0;
 }

@@ -107,6 +107,12 @@ int kernel_net_open(struct kernel_net *k, struct event_base *base, void (*on_cha
 	return 0;
 }
 
+void kernel_net_look_again(struct kernel_net *k)
+{
+	if (k->settle)
+		(void)on_message(NULL, k);
+}
+
 void kernel_net_close(struct kernel_net *k)
 {
 	if (k->event)

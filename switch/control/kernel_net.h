@@ -51,6 +51,9 @@ struct kernel_net {
 int kernel_net_open(struct kernel_net *k, struct event_base *base, void (*on_change)(void *ctx),
 	void *ctx, struct err *err);
 
+/* Has on_change() called a moment later, as if something had changed. */
+void kernel_net_look_again(struct kernel_net *k);
+
 void kernel_net_close(struct kernel_net *k);
 
 /* Reads how things are at the interface of this name; free with kernel_view_free(). -errno: the

@@ -289,15 +289,21 @@ void pod_control_forget_guest(struct sluice_switch *sw, uint16_t port)
 
 /* --- the kernel's view ------------------------------------------------------------------------ */
 
-/* An uplink that is no network interface has what its configuration says. */
-static void read_view(struct sluice_switch *sw, struct kernel_view *view)
+/*
+ * An uplink that is no network interface has what its configuration says. False: the kernel did not
+ * tell, which says nothing of the network; it is asked again in a moment.
+ */
+static bool read_view(struct sluice_switch *sw, struct kernel_view *view)
 {
 	const struct port_config *c = uplink_config(&sw->config);
 
 	*view = (struct kernel_view) { 0 };
-	if (c && c->kind == PORT_KIND_PACKET && kernel_net_read(c->interface, view) < 0)
-		log_limited(LOG_LEVEL_WARN, "cannot read the network of the uplink",
-			log_str("interface", c->interface));
+	if (!c || c->kind != PORT_KIND_PACKET || kernel_net_read(c->interface, view) == 0)
+		return true;
+	log_limited(LOG_LEVEL_WARN, "cannot read the network of the uplink",
+		log_str("interface", c->interface));
+	kernel_net_look_again(&sw->pod.kernel);
+	return false;
 }
 
 /* Workers that see the new view may decide by it before the tables are in step: for a moment a
@@ -310,7 +316,8 @@ static void on_network_change(void *ctx)
 
 	if (!sluiced_config_is_pod(&sw->config))
 		return;
-	read_view(sw, &view);
+	if (!read_view(sw, &view))
+		return;
 	if (kernel_view_equal(&view, &before)) {
 		kernel_view_free(&view);
 		return;
@@ -335,7 +342,13 @@ static int open_tables(struct sluice_switch *sw, struct err *err)
 	pc->dhcp = calloc(1, sizeof(*pc->dhcp));
 	pc->bindings = pc->dhcp ? bindings_new(BINDINGS, sw->qsbr, err) : NULL;
 	pc->neighbours = pc->bindings ? neigh_cache_new(NEIGHBOURS, sw->qsbr, err) : NULL;
-	return pc->neighbours ? 0 : -ENOMEM;
+	if (pc->neighbours)
+		return 0;
+	if (!pc->dhcp)
+		err_set(err, -ENOMEM, "out of memory");
+	bindings_free(steal_ptr(&pc->bindings));
+	free(steal_ptr(&pc->dhcp));
+	return -ENOMEM;
 }
 
 int pod_control_prepare(struct sluice_switch *sw, const struct sluiced_config *to, struct err *err)
@@ -357,7 +370,7 @@ void pod_control_look(struct sluice_switch *sw)
 		return;
 	mark_gateways(&sw->pod, &sw->pod.view, false);
 	kernel_view_free(&sw->pod.view);
-	read_view(sw, &sw->pod.view);
+	(void)read_view(sw, &sw->pod.view);
 }
 
 void pod_control_stop(struct sluice_switch *sw)

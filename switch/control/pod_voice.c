@@ -29,8 +29,6 @@ static void note(struct pod_voice *voice, const struct ip_addr *ip)
 
 	while (i < voice->n && !ip_addr_equal(&voice->address[i].ip, ip))
 		i++;
-	if (i == POD_VOICE_MAX)
-		return;
 	voice->address[i].ip = *ip;
 	voice->address[i].left = POD_VOICE_TIMES;
 	voice->n += i == voice->n;
@@ -43,7 +41,7 @@ static void announce(struct sluice_switch *sw, struct port *uplink)
 	unsigned kept = 0;
 
 	/* Addresses that only the host port knows are nobody else's business. */
-	while (bindings_next_news(sw->pod.bindings, &row))
+	while (voice->n < POD_VOICE_MAX && bindings_next_news(sw->pod.bindings, &row))
 		if (row.binding.origin != BINDING_SERVICE)
 			note(voice, &row.addr);
 	for (unsigned i = 0; i < voice->n; i++) {

@@ -128,6 +128,7 @@ static int packet_set(struct port *p, const struct port_config *config, struct e
 	ret = packet_sockets_filter(pp, err);
 	if (ret < 0) {
 		pp->kernel_ports = before;
+		(void)packet_sockets_filter(pp, NULL);
 		return ret;
 	}
 	pp->config = *config;

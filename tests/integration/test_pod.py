@@ -149,7 +149,7 @@ def arp_is_answered_once(lab, mode):
 
 @test(limit=60)
 def a_random_address_fails_on_a_bridge(lab):
-    """Seed 002: the network knows the pod's MAC address and no other: transparent does not do."""
+    """The network knows the pod's MAC address and no other: transparent does not do."""
     net = Calico(lab)
     net.start("transparent")
     vm = net.boot(GUEST_MAC)

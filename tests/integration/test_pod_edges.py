@@ -13,7 +13,7 @@ ONLY_NET_RAW = ("setpriv", "--bounding-set=-all,+net_raw", "--inh-caps=-all,+net
 
 @test(limit=60)
 def without_net_admin(lab):
-    """Seed 003: no bridge, no promiscuous mode, no routes, no guard; an eth0 without an address."""
+    """No bridge, no promiscuous mode, no routes, no guard; an eth0 without an address."""
     net = Bridge(lab)
     net.pod.run("ip -4 addr flush dev eth0; ip -6 addr flush dev eth0\n"
                 "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6")

@@ -113,7 +113,7 @@ void bytes_insert(struct bytes *b, unsigned at, const void *data, unsigned len)
 {
 	assert_true(b->len + len <= sizeof(b->byte));
 	memmove(b->byte + at + len, b->byte + at, b->len - at);
-	memcpy(b->byte + at, data, len);
+	memmove(b->byte + at, data, len); /* it may be a part of the same */
 	b->len += len;
 }
 

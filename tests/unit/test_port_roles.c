@@ -113,6 +113,13 @@ static void test_addresses(void **state)
 		"ports[2].services: \"10.0.0.2\" is in ports[1].addresses (must be unique)");
 }
 
+static void test_an_address_for_one_thing(void **state)
+{
+	check_refused(SUBSTITUTE "," GUEST("0", ", \"addresses\": \"10.0.0.2\", \"services\": "
+						"\"10.0.0.2\""),
+		"ports[1].services: \"10.0.0.2\" is one of its addresses, too");
+}
+
 static void test_places(void **state)
 {
 	check_refused(UPLINK "," GUEST("0", "") "," GUEST("1", ""),
@@ -190,6 +197,17 @@ static void test_static_neighbours(void **state)
 	sluiced_config_free(&config);
 }
 
+static void test_a_neighbour_without_address(void **state)
+{
+	static const char text[] =
+		"{\"neighbour-static\": [{\"ip\": [], \"mac\": \"02:00:00:00:00:01\"}]}";
+	struct sluiced_config config;
+	struct err err = { "" };
+
+	assert_int_equal(sluiced_config_decode(&config, text, strlen(text), &err), -EINVAL);
+	assert_string_equal(err.text, "neighbour-static[0].ip: must be one address");
+}
+
 static void test_a_neighbour_twice(void **state)
 {
 	static const char text[] =
@@ -209,10 +227,12 @@ int main(void)
 		cmocka_unit_test(test_a_lab_is_no_pod),
 		cmocka_unit_test(test_keys_of_another_role),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_an_address_for_one_thing),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_kernel_ports),
 		cmocka_unit_test(test_a_role_changes),
 		cmocka_unit_test(test_static_neighbours),
+		cmocka_unit_test(test_a_neighbour_without_address),
 		cmocka_unit_test(test_a_neighbour_twice),
 	};
 
