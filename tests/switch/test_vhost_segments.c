@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -57,10 +58,13 @@ static void send_burst(const struct packet_spec *s)
 {
 	struct frontend *f = &guests.f[0];
 	struct iovec iov = { .iov_base = out.byte };
+	siginfo_t stopped;
 
 	packet_build(&out, s);
 	iov.iov_len = out.len;
 	assert_int_equal(kill(guests.t.pid, SIGSTOP), 0);
+	/* Told when its last thread has stopped: until then a worker may take the first frames. */
+	assert_int_equal(waitid(P_PID, (id_t)guests.t.pid, &stopped, WSTOPPED), 0);
 	for (unsigned i = 0; i < N_BURST; i++)
 		guest_check(f, frontend_queue_frame(f, &iov, 1, &out.hdr));
 	frontend_kick(f);
