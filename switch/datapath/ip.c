@@ -6,16 +6,6 @@
 #include "switch/datapath/checksum.h"
 
 #define IPV4_FRAGMENT_MASK 0x3fff /* "more fragments" and the offset */
-#define IPV4_PROTO         9
-#define IPV4_ADDRESSES     12
-
-#define IPV6_ADDRESSES 8
-
-#define IPV6_EXT_HOP_BY_HOP  0
-#define IPV6_EXT_ROUTING     43
-#define IPV6_EXT_FRAGMENT    44
-#define IPV6_EXT_DESTINATION 60
-#define IPV6_EXT_UNIT        8
 
 static bool parse_v4(const struct frame *f, unsigned offset, struct ip_packet *ip)
 {
@@ -103,7 +93,7 @@ uint32_t ip_end(const struct frame *f)
 
 uint64_t ip_pseudo_sum(const uint8_t *head, const struct ip_packet *ip, uint32_t len)
 {
-	const uint8_t *addresses = head + ip->l3 + (ip->v6 ? IPV6_ADDRESSES : IPV4_ADDRESSES);
+	const uint8_t *addresses = head + ip->l3 + (ip->v6 ? IPV6_SRC : IPV4_SRC);
 	/* As in RFC 8200, section 8.1; IPv4's shorter fields add up to the same. */
 	const uint32_t rest[2] = { htonl(len), htonl(ip->proto) };
 	uint64_t sum = checksum_add(0, addresses, ip->v6 ? 32 : 8, 0);

@@ -11,25 +11,40 @@
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
 
-#define IP_PROTO_IPV4 4 /* IPv4 in IP */
-#define IP_PROTO_TCP  6
-#define IP_PROTO_UDP  17
-#define IP_PROTO_IPV6 41 /* IPv6 in IP */
-#define IP_PROTO_GRE  47
+#define IP_PROTO_IPV4   4 /* IPv4 in IP */
+#define IP_PROTO_TCP    6
+#define IP_PROTO_UDP    17
+#define IP_PROTO_IPV6   41 /* IPv6 in IP */
+#define IP_PROTO_GRE    47
+#define IP_PROTO_ICMPV6 58
 
 /* Offsets in the headers, and their least lengths. */
 #define IPV4_HEADER_MIN  20
 #define IPV4_TOTAL_LEN   2
 #define IPV4_FRAGMENT    6
+#define IPV4_PROTO       9
+#define IPV4_SRC         12
+#define IPV4_DST         16
 #define IPV6_HEADER_LEN  40
 #define IPV6_PAYLOAD_LEN 4
 #define IPV6_NEXT_HEADER 6
+#define IPV6_HOP_LIMIT   7
+#define IPV6_SRC         8
+#define IPV6_DST         24
+
+/* Extension headers, by the number in the header before, and the unit of their lengths. */
+#define IPV6_EXT_HOP_BY_HOP  0
+#define IPV6_EXT_ROUTING     43
+#define IPV6_EXT_FRAGMENT    44
+#define IPV6_EXT_DESTINATION 60
+#define IPV6_EXT_UNIT        8
 
 #define TCP_HEADER_MIN  20
 #define TCP_FLAGS       13
 #define TCP_CWR         0x80 /* of the flags */
 #define TCP_CSUM_OFFSET 16
 #define UDP_HEADER_LEN  8
+#define UDP_DST_PORT    2
 #define UDP_CSUM_OFFSET 6
 
 /* Stores the low 16 bits in wire order. */

@@ -80,10 +80,7 @@ void mac_rewrite_destination(
 
 /* --- DHCPv4 ---------------------------------------------------------------------------------- */
 
-#define DHCP_SERVER_PORT 67
-#define DHCP_CLIENT_PORT 68
-#define UDP_DST_PORT     2
-#define UDP_LEN          4
+#define UDP_LEN 4
 
 /* RFC 2131, section 2. The options' magic cookie lies behind what a head holds. */
 #define BOOTP_OP      0

@@ -37,6 +37,9 @@ void mac_rewrite_destination(struct frame *f, const struct neigh_packet *p, cons
 
 /* --- DHCPv4 ---------------------------------------------------------------------------------- */
 
+#define DHCP_SERVER_PORT 67
+#define DHCP_CLIENT_PORT 68
+
 /* What a DHCPv4 message is about (RFC 2131, section 2). */
 struct dhcp_message {
 	bool from_client;

@@ -21,19 +21,7 @@
 #define ARP_OP_REQUEST 1
 #define ARP_OP_REPLY   2
 
-#define IPV4_PROTO 9
-
-#define IPV6_HOP_LIMIT 7
-#define IPV6_SRC       8
-#define IPV6_DST       24
-#define IPV6_ADDR_LEN  16
-
-#define IPV6_EXT_HOP_BY_HOP  0
-#define IPV6_EXT_ROUTING     43
-#define IPV6_EXT_FRAGMENT    44
-#define IPV6_EXT_DESTINATION 60
-#define IPV6_EXT_UNIT        8
-#define IP_PROTO_ICMPV6      58
+#define IPV6_ADDR_LEN 16
 
 #define ICMP6_TYPE     0
 #define ICMP6_CODE     1

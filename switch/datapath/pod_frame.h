@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
-/* What forwarding in a pod reads of a frame: who sends it, and to whom. Inside of pod.c. */
+/* What forwarding in a pod reads of a frame: who sends it, and to whom. Inside of
+ * pod*.c and responder.c. */
 
 #include "switch/datapath/ip.h"
 #include "switch/datapath/mac_rewrite.h"
 #include "switch/datapath/pod.h"
-
-#define IPV4_PROTO  9
-#define IPV4_SOURCE 12
-#define IPV4_TARGET 16
-#define IPV6_SOURCE 8
-#define IPV6_TARGET 24
-
-#define DHCP_SERVER_PORT 67
-#define DHCP_CLIENT_PORT 68
 
 static inline struct pod_verdict pod_drop(enum drop_reason why)
 {
@@ -32,13 +24,13 @@ static inline bool pod_read_addrs(const struct frame *f, struct ip_addr *from, s
 	const uint8_t *ip = f->head + f->l3_offset;
 
 	if (f->ethertype == ETHERTYPE_IPV4 && f->l3_offset + IPV4_HEADER_MIN <= f->head_len) {
-		*from = ip_addr_v4(ip + IPV4_SOURCE);
-		*to = ip_addr_v4(ip + IPV4_TARGET);
+		*from = ip_addr_v4(ip + IPV4_SRC);
+		*to = ip_addr_v4(ip + IPV4_DST);
 		return true;
 	}
 	if (f->ethertype == ETHERTYPE_IPV6 && f->l3_offset + IPV6_HEADER_LEN <= f->head_len) {
-		*from = ip_addr_v6(ip + IPV6_SOURCE);
-		*to = ip_addr_v6(ip + IPV6_TARGET);
+		*from = ip_addr_v6(ip + IPV6_SRC);
+		*to = ip_addr_v6(ip + IPV6_DST);
 		return true;
 	}
 	return false;
@@ -72,8 +64,8 @@ static inline bool pod_may_be_dhcp(const struct frame *f)
 		return false;
 	l4 += (f->head[l4] & 0xfu) * 4;
 	return l4 + UDP_HEADER_LEN <= f->head_len &&
-	       (frame_be16(f, l4 + 2) == DHCP_SERVER_PORT ||
-		       frame_be16(f, l4 + 2) == DHCP_CLIENT_PORT);
+	       (frame_be16(f, l4 + UDP_DST_PORT) == DHCP_SERVER_PORT ||
+		       frame_be16(f, l4 + UDP_DST_PORT) == DHCP_CLIENT_PORT);
 }
 
 static inline void pod_set_dst(struct frame *f, const struct mac *mac)

@@ -4,7 +4,6 @@
 #include "switch/datapath/pod_frame.h"
 #include "switch/datapath/responder.h"
 
-#define IP_PROTO_ICMPV6   58
 #define ICMP6_MLD_FIRST   130
 #define ICMP6_MLD2_REPORT 143
 

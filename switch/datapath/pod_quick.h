@@ -45,7 +45,7 @@ static inline bool pod_quick_is_identity(
 static inline bool pod_quick_from_guest(const struct pod *pod, struct pod_worker *w, uint16_t from,
 	const struct frame *f, uint32_t now_s)
 {
-	const struct ip_addr src = pod_quick_addr(f, IPV4_SOURCE, IPV6_SOURCE);
+	const struct ip_addr src = pod_quick_addr(f, IPV4_SRC, IPV6_SRC);
 	const struct addr_table *t = pod->bindings->table;
 	uint64_t value;
 	int32_t position;
@@ -53,7 +53,7 @@ static inline bool pod_quick_from_guest(const struct pod *pod, struct pod_worker
 	if (pod->only_guest != from ||
 		(pod->mac_mode == MAC_MODE_ADOPT && !pod_mac_equal(frame_src(f), &pod->mac)))
 		return false;
-	if (pod_quick_is_identity(pod, f, IPV4_TARGET, IPV6_TARGET))
+	if (pod_quick_is_identity(pod, f, IPV4_DST, IPV6_DST))
 		return false;
 	position = addr_table_find(t, &w->bindings, &src, &value);
 	return position >= 0 && binding_value_is(value, frame_src(f), from) &&
@@ -64,12 +64,12 @@ static inline bool pod_quick_from_guest(const struct pod *pod, struct pod_worker
 static inline uint16_t pod_quick_from_uplink(
 	const struct pod *pod, struct pod_worker *w, struct frame *f)
 {
-	const struct ip_addr dst = pod_quick_addr(f, IPV4_TARGET, IPV6_TARGET);
+	const struct ip_addr dst = pod_quick_addr(f, IPV4_DST, IPV6_DST);
 	struct mac mac;
 	uint64_t value;
 
 	if (!pod_mac_equal(frame_dst(f), &pod->mac) || pod_mac_equal(frame_src(f), &pod->mac) ||
-		mac_is_zero(&pod->mac) || pod_quick_is_identity(pod, f, IPV4_SOURCE, IPV6_SOURCE) ||
+		mac_is_zero(&pod->mac) || pod_quick_is_identity(pod, f, IPV4_SRC, IPV6_SRC) ||
 		addr_table_find(pod->bindings->table, &w->bindings, &dst, &value) < 0)
 		return POD_NO_PORT;
 	if (owner_port(addr_value_more(value)) == OWNER_NOBODY ||

@@ -15,9 +15,6 @@
 #define IPV4_OPTION_NOP    1
 #define IPV4_OPTION_COPIED 0x80
 
-#define IPV6_HOP_BY_HOP   0
-#define IPV6_ROUTING      43
-#define IPV6_FRAGMENT     44
 #define IPV6_FRAGMENT_LEN 8
 #define IPV6_MORE         0x0001
 
@@ -47,7 +44,7 @@ static bool begin_v6(struct refragmenter *r, const struct ip_packet *ip, uint32_
 	r->next_at = (uint8_t)(ip->l3 + IPV6_NEXT_HEADER);
 	r->start = ip->l3 + IPV6_HEADER_LEN;
 	r->next_header = f->head[r->next_at];
-	while ((r->next_header == IPV6_HOP_BY_HOP || r->next_header == IPV6_ROUTING) &&
+	while ((r->next_header == IPV6_EXT_HOP_BY_HOP || r->next_header == IPV6_EXT_ROUTING) &&
 		r->start < ip->l4) {
 		r->next_at = (uint8_t)r->start;
 		r->next_header = f->head[r->start];
@@ -112,7 +109,7 @@ static void adapt_v6(const struct refragmenter *r, struct frame *out, uint32_t l
 	uint8_t *fragment = out->head + r->start;
 	const uint32_t id = htonl(r->id);
 
-	out->head[r->next_at] = IPV6_FRAGMENT;
+	out->head[r->next_at] = IPV6_EXT_FRAGMENT;
 	fragment[0] = r->next_header;
 	fragment[1] = 0;
 	put_be16(fragment + 2, (r->offset - r->start) | (last ? 0 : IPV6_MORE));

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "switch/datapath/responder.h"
 
+#include "switch/datapath/pod_frame.h"
+
 static struct pod_verdict answer(const struct mac *mac, bool router)
 {
 	return (struct pod_verdict) { .to = POD_ANSWER, .mac = *mac, .router = router };
-}
-
-static struct pod_verdict drop_as(enum drop_reason why)
-{
-	return (struct pod_verdict) { .to = POD_DROP, .why = why };
 }
 
 /* One of this second's questions to the network. */
@@ -92,7 +89,7 @@ static struct pod_verdict ask_from_host(
 	if (binding_find(pod->bindings, &w->bindings, &q->target, &b) &&
 		b.origin == BINDING_SERVICE && !mac_is_zero(&b.mac))
 		return answer(&b.mac, false);
-	return drop_as(DROP_ISOLATED);
+	return pod_drop(DROP_ISOLATED);
 }
 
 struct pod_verdict responder_ask(const struct pod *pod, struct pod_worker *w, uint16_t from,
@@ -116,5 +113,5 @@ struct pod_verdict responder_ask(const struct pod *pod, struct pod_worker *w, ui
 		   find_station(pod, w, from, q, &verdict)) {
 		return verdict;
 	}
-	return spend_question(w, from, now_s) ? verdict : drop_as(DROP_NEIGH_RATE);
+	return spend_question(w, from, now_s) ? verdict : pod_drop(DROP_NEIGH_RATE);
 }
