@@ -149,3 +149,30 @@ char *l4_ports_format(const struct l4_ports *ports, char *text)
 	}
 	return text;
 }
+
+int l4_ports_read(const char *path, struct l4_ports *ports, struct err *err)
+{
+	char text[L4_PORTS_TEXT_MAX + 2]; /* its newline, and what makes it too long */
+	FILE *file = fopen(path, "re");
+	size_t len;
+	int ret;
+
+	if (file == NULL)
+		return err_errno(err, errno, "%s", path);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	ret = ferror(file) ? -errno : 0;
+	fclose(file);
+	if (ret < 0)
+		return err_errno(err, -ret, "%s", path);
+	if (len > 0 && text[len - 1] == '\n')
+		len--;
+	text[len] = '\0';
+	if (strlen(text) != len || len >= L4_PORTS_TEXT_MAX)
+		return err_set(err, -EINVAL, "%s: is no list of ports", path);
+	if (len == 0) {
+		*ports = (struct l4_ports) { 0 };
+		return 0;
+	}
+	ret = l4_ports_parse(text, ports, err);
+	return ret < 0 ? err_wrap(err, ret, "%s", path) : 0;
+}

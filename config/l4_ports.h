@@ -48,3 +48,9 @@ bool l4_ports_has(const struct l4_ports *ports, enum l4_protocol protocol, uint1
 /* Writes what l4_ports_parse() makes the same of into text[L4_PORTS_TEXT_MAX] and returns it; an
  * empty list is the empty string. */
 char *l4_ports_format(const struct l4_ports *ports, char *text);
+
+/*
+ * Reads a file that has such a list in its only line; an empty one is the empty list. A negative
+ * errno: it cannot be read, or as l4_ports_parse(); *ports is set on success only.
+ */
+int l4_ports_read(const char *path, struct l4_ports *ports, struct err *err);

@@ -5,10 +5,12 @@
  *
  * hold: look whether a guard is needed, may be set and can be; create the host port, if asked for,
  * then the guard, which has chains on it; say so; wait for SIGTERM or SIGINT, and guard the
- * interface anew if it is made anew; the same backwards.
+ * interface anew if it is made anew, or the kernel's ports if SIGHUP says that their file has
+ * changed; the same backwards.
  */
 
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <netlink/netlink.h>
 
@@ -37,6 +40,7 @@ struct hold_options {
 	char interface[IF_NAMESIZE];
 	uint32_t mode; /* enum guard_mode */
 	char kernel_ports[L4_PORTS_TEXT_MAX];
+	char kernel_ports_file[PATH_MAX];
 	struct ip_addr identity[1];
 	struct ip_addr service[GUARD_SERVICES_MAX];
 	uint8_t n_identities, n_services;
@@ -59,6 +63,8 @@ static const struct setting rows[] = {
 		.help = "what of its traffic the pod's kernel does not see" },
 	{ "kernel-ports", SETTING_STRING, FIELD(kernel_ports), .unit = "LIST",
 		.help = "what the pod's kernel keeps in shared mode: tcp/80,udp/53-60" },
+	{ "kernel-ports-file", SETTING_PATH, FIELD(kernel_ports_file), .unit = "PATH",
+		.help = "where that is written instead; read again on SIGHUP" },
 	{ "identity", SETTING_ADDRS,
 		SETTING_ADDRS_FIELD(struct hold_options, identity, n_identities),
 		.preset = HOST_LINK_IDENTITY, .unit = "IP",
@@ -76,6 +82,21 @@ static const struct setting rows[] = {
 
 static const struct settings table = SETTINGS(rows, NULL);
 
+static int read_ports(
+	const struct hold_options *options, struct l4_ports *kernel_ports, struct err *err)
+{
+	int ret;
+
+	if (options->kernel_ports_file[0] != '\0') {
+		ret = l4_ports_read(options->kernel_ports_file, kernel_ports, err);
+		return ret < 0 ? err_wrap(err, ret, "--kernel-ports-file") : 0;
+	}
+	if (options->kernel_ports[0] == '\0')
+		return 0;
+	ret = l4_ports_parse(options->kernel_ports, kernel_ports, err);
+	return ret < 0 ? err_wrap(err, ret, "--kernel-ports") : 0;
+}
+
 static int make_plan(
 	char **words, struct hold_options *options, struct guard_plan *plan, struct err *err)
 {
@@ -91,12 +112,12 @@ static int make_plan(
 	plan->host_port = options->host_port;
 	memcpy(plan->service, options->service, sizeof(plan->service));
 	memcpy(plan->interface, options->interface, sizeof(plan->interface));
-	if (options->kernel_ports[0] == '\0')
-		return 0;
-	if (plan->mode != GUARD_SHARED)
+	if (plan->mode != GUARD_SHARED &&
+		(options->kernel_ports[0] != '\0' || options->kernel_ports_file[0] != '\0'))
 		return err_set(err, -EINVAL, "--kernel-ports: is for --mode shared");
-	ret = l4_ports_parse(options->kernel_ports, &plan->kernel_ports, err);
-	return ret < 0 ? err_wrap(err, ret, "--kernel-ports") : 0;
+	if (options->kernel_ports[0] != '\0' && options->kernel_ports_file[0] != '\0')
+		return err_set(err, -EINVAL, "--kernel-ports or --kernel-ports-file, not both");
+	return read_ports(options, &plan->kernel_ports, err);
 }
 
 /* --- what may be done ------------------------------------------------------------------------ */
@@ -210,9 +231,46 @@ static int keep_up(
 	return if_nametoindex(plan->interface) == 0 ? 0 : ret;
 }
 
-/* Until a signal of those in `signals` (signalfd(2)), or until the guard cannot be kept. */
-static int keep(struct held *held, struct guard_plan *plan, struct guard_interface *uplink,
-	int signals, struct nl_sock *news, struct err *err)
+/* After SIGHUP: what is wrong with the new list is said, and the old one stays. */
+static void change_ports(
+	struct held *held, const struct hold_options *options, struct guard_plan *plan)
+{
+	struct guard_plan changed = *plan;
+	char text[L4_PORTS_TEXT_MAX];
+	struct err err = { 0 };
+	int ret;
+
+	if (options->kernel_ports_file[0] == '\0' || held->guard == NULL)
+		return;
+	ret = read_ports(options, &changed.kernel_ports, &err);
+	if (ret == 0)
+		ret = guard_update(held->guard, &changed, &err);
+	if (ret < 0) {
+		fprintf(stderr, "sluice-vm guard: %s\n", err.text);
+		return;
+	}
+	*plan = changed;
+	l4_ports_format(&plan->kernel_ports, text);
+	printf("%s: the pod's kernel keeps %s\n", plan->interface,
+		text[0] != '\0' ? text : "no port");
+	fflush(stdout);
+}
+
+/* Takes one signal; false: it is time to end. */
+static bool goes_on(
+	int signals, struct held *held, const struct hold_options *options, struct guard_plan *plan)
+{
+	struct signalfd_siginfo signal;
+
+	if (read(signals, &signal, sizeof(signal)) != sizeof(signal) || signal.ssi_signo != SIGHUP)
+		return false;
+	change_ports(held, options, plan);
+	return true;
+}
+
+/* Until a signal of those in `signals` (signalfd(2)) ends it, or until the guard cannot be kept. */
+static int keep(struct held *held, const struct hold_options *options, struct guard_plan *plan,
+	struct guard_interface *uplink, int signals, struct nl_sock *news, struct err *err)
 {
 	struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
 		{ .fd = nl_socket_get_fd(news), .events = POLLIN } };
@@ -221,7 +279,7 @@ static int keep(struct held *held, struct guard_plan *plan, struct guard_interfa
 	while (ret == 0) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			return err_errno(err, errno, "poll");
-		if (fds[0].revents != 0)
+		if (fds[0].revents != 0 && !goes_on(signals, held, options, plan))
 			return 0;
 		link_news_drain(news);
 		ret = keep_up(held, plan, uplink, err);
@@ -244,7 +302,7 @@ static int hold_until(int signals, struct nl_sock *news, const struct hold_optio
 		printf("%s %s\n", plan->interface, describe(&held, options));
 		fflush(stdout);
 		(void)sd_notify_send("READY=1");
-		ret = keep(&held, plan, &found.uplink, signals, news, err);
+		ret = keep(&held, options, plan, &found.uplink, signals, news, err);
 		(void)sd_notify_send("STOPPING=1");
 	}
 	undone = tear_down(&held, ret < 0 ? NULL : err);
@@ -255,15 +313,16 @@ static int hold(const struct hold_options *options, struct guard_plan *plan, str
 {
 	cleanup_close int signals = -1;
 	struct nl_sock *news;
-	sigset_t ends;
+	sigset_t heard;
 	int ret;
 
-	/* From here on a signal means an orderly end, also while we start. */
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGINT);
-	sigprocmask(SIG_BLOCK, &ends, NULL);
-	signals = signalfd(-1, &ends, SFD_CLOEXEC);
+	/* From here on a signal waits until we listen: an end is orderly, also while we start. */
+	sigemptyset(&heard);
+	sigaddset(&heard, SIGTERM);
+	sigaddset(&heard, SIGINT);
+	sigaddset(&heard, SIGHUP);
+	sigprocmask(SIG_BLOCK, &heard, NULL);
+	signals = signalfd(-1, &heard, SFD_CLOEXEC);
 	if (signals < 0)
 		return err_errno(err, errno, "cannot wait for signals");
 	/* Before we look: what changes from then on is news. */

@@ -21,6 +21,8 @@
  *   with the port. A list that does both goes in two steps: first the guard with the ports that it
  *   has and keeps, then the filter as it is to be, then the guard as it is to be.
  *
+ * A connection that is open at that moment is lost: its new owner knows nothing of it and resets.
+ *
  * Likewise from exclusive to shared (the filter first) and back (the guard first).
  */
 

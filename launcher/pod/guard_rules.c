@@ -27,6 +27,9 @@
  *     there; `exthdr frag exists` would take first fragments along.
  *     ICMP answers and errors go to both: who did not ask ignores them. Echo requests are the
  *     guest's, or both would answer.
+ *     nft finds ports behind any number of IPv6's extension headers, the switch's filter
+ *     (switch/port/packet_filter.c) behind none but a fragment header. Where it looks for no
+ *     ports the packet is the guest's, so the kernel must not have it.
  *
  * A chain's policy is drop, so nothing depends on the last rule, which counts.
  *
@@ -161,6 +164,10 @@ static void put_shared_rules(FILE *out, const struct guard_plan *plan)
 				      "icmpv6 type { destination-unreachable, packet-too-big, "
 				      "time-exceeded, "
 				      "parameter-problem, echo-reply } accept\n",
+		out);
+	/* 44 is a fragment header; what is behind any other but the first is nobody's to read. */
+	fputs("ip6 nexthdr != { tcp, udp, 44 } " DROP("guest") "frag nexthdr != { tcp, udp } " DROP(
+		      "guest"),
 		out);
 	for (enum l4_protocol protocol = L4_TCP; protocol <= L4_UDP; protocol++)
 		fprintf(out, "%s dport %d-%d accept\n", l4_protocol_name(protocol),

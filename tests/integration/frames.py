@@ -114,6 +114,14 @@ def udp(source, target, port, **options):
     return ip(source, target, UDP, udp_bytes(source, target, port, **options))
 
 
+def behind_options(packet):
+    """The IPv6 packet with a destination options header of 8 bytes before what it carries."""
+    kind, data = packet
+    length, = struct.unpack("!H", data[4:6])
+    return kind, (data[:4] + struct.pack("!HB", length + 8, 60) + data[7:40] +
+                  bytes([data[6], 0, 1, 4, 0, 0, 0, 0]) + data[40:])
+
+
 def echo(source, target, kind=None):
     """An echo request, or another ICMP message of 8 bytes."""
     if ":" in source:

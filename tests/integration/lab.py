@@ -15,6 +15,7 @@ about one direction it can say about the other.
 """
 
 import contextlib
+import glob
 import json
 import os
 import select
@@ -227,6 +228,14 @@ class Sluiced:
         """What it has allocated; mapped guests do not count."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
+
+    def cpu_seconds(self, thread="*"):
+        """What a thread has used, or all of them; the control thread's number is the process's."""
+        total = 0
+        for path in glob.glob(f"/proc/{self.process.pid}/task/{thread}/schedstat"):
+            with open(path, encoding="utf-8") as file:
+                total += int(file.read().split()[0])
+        return total / 1e9
 
     def ctl_argv(self, *words):
         return [self.ctl_program, "-s", self.control, *words]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The classic all-DPDK switch: net_af_packet uplink, net_vhost guests, as ethdev ports."""
 
-import glob
 import time
 
 from lab import PEER4, PEER6, guest4, guest6, ping, tcp, udp_ping, wait_until
@@ -36,15 +35,6 @@ def exercise(lab, vm, n_bytes=64 * MIB):
         udp_ping(source, sink, address, "count 100 size 8000")
     udp_ping(lab.peer, vm, guest6(), "count 100 size 8000")
     udp_ping(lab.peer, vm, guest4(), "count 10 size 60000")
-
-
-def cpu_seconds(sw):
-    """What all threads of the switch have used."""
-    total = 0
-    for path in glob.glob(f"/proc/{sw.process.pid}/task/*/schedstat"):
-        with open(path, encoding="utf-8") as file:
-            total += int(file.read().split()[0])
-    return total / 1e9
 
 
 # The guest owes buffers for a moment when it comes up and when streams come in bursts.
@@ -89,9 +79,9 @@ def own_uplink_and_dpdk_guest(lab):
     udp_ping(vm, lab.peer, PEER4, "count 300 gap 3000")
     udp_ping(lab.peer, vm, guest4(), "count 300 gap 3000")
     assert sw.show("vm0")["sleeps"]
-    before = cpu_seconds(sw)
+    before = sw.cpu_seconds()
     time.sleep(1)
-    assert cpu_seconds(sw) - before < 0.1, "an idle switch is busy"
+    assert sw.cpu_seconds() - before < 0.1, "an idle switch is busy"
     drops = sw.drops(*EXPECTED)
     assert not drops, f"frames were dropped: {drops}"
 

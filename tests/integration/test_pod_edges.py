@@ -18,8 +18,10 @@ def without_net_admin(lab):
     net.pod.run("ip -4 addr flush dev eth0; ip -6 addr flush dev eth0\n"
                 "echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6")
     words = " ".join(ONLY_NET_RAW)
-    status, said = net.pod.try_run(f"{words} ip link set eth0 promisc on")
-    assert status != 0, "the pod may do more than it should be able to"
+    for forbidden in ("link set eth0 promisc on", "link add br9 type bridge",
+                      "route add 10.99.0.0/16 dev eth0"):
+        status, said = net.pod.try_run(f"{words} ip {forbidden}")
+        assert status != 0 and "not permitted" in said, said
     guard = net.pod.spawn(f"exec {words} {net.program} guard hold --interface eth0")
     guard.wait_for("\n")
     sw = lab.start(lab.config(ports=net.ports("substitute")), prefix=ONLY_NET_RAW)

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 
-from frames import (ANY4, ETH_QINQ, ETH_VLAN, HOST4, HOST6, UDP, Prober, address, arp, echo, ip,
+from frames import (ANY4, ETH_QINQ, ETH_VLAN, HOST4, HOST6, UDP, Prober, address, arp, behind_options, echo, ip,
                     packet_socket, solicit, tcp, udp, udp_bytes)
 from lab import PEER4, PEER6, guest4, guest6, ping, tcp as tcp_stream, udp_ping, wait_until
 from suite import test
@@ -228,7 +228,44 @@ def shared_ports(lab):
         assert pod.prober.ask(udp(host, pod_addr, 65535)) == [unreachable]
     assert pod.prober.ask(arp(HOST4, POD4)) == [f"arp 2 {POD4}"]
     assert pod.counter("echo_request") == 2
+    # Ports that the switch's filter does not look for are not the kernel's.
+    for packet in (tcp(HOST6, POD6, LISTENING), udp(HOST6, POD6, KEPT), tcp(HOST6, POD6, 61000)):
+        assert pod.prober.ask(behind_options(packet)) == []
     pod.end(holder)
+    assert pod.prober.ask(behind_options(tcp(HOST6, POD6, LISTENING))) == ["tcp SA"]
+
+
+@test()
+def shared_ports_change(lab):
+    """SIGHUP: the file's ports, at once; a file that is wrong changes nothing, and is said."""
+    pod = Pod(lab)
+    pod.net.run(EPHEMERAL)
+    path = lab.path("kernel-ports")
+
+    def write(text):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+
+    def hang_up(expected):
+        holder.process.send_signal(signal.SIGHUP)
+        holder.wait_for(expected)
+    write(f"tcp/{LISTENING}\n")
+    assert "not both" in pod.refuse(f"--mode shared --kernel-ports-file {path} --kernel-ports tcp/1")
+    assert "--kernel-ports: is for --mode shared" in pod.refuse(f"--kernel-ports-file {path}")
+    holder = pod.hold(f"--mode shared --kernel-ports-file {path}")
+    assert pod.prober.ask(tcp(HOST4, POD4, LISTENING)) == ["tcp SA"]
+    assert pod.prober.ask(tcp(HOST4, POD4, CLOSED)) == []
+    write(f"tcp/{CLOSED}\n")
+    hang_up(f"keeps tcp/{CLOSED}\n")
+    assert pod.prober.ask(tcp(HOST4, POD4, LISTENING)) == []
+    assert pod.prober.ask(tcp(HOST4, POD4, CLOSED)) == ["tcp RA"]
+    write("tcp/0\n")
+    hang_up(f"--kernel-ports-file: {path}: ")
+    assert pod.prober.ask(tcp(HOST4, POD4, CLOSED)) == ["tcp RA"]
+    write("")
+    hang_up("keeps no port\n")
+    assert pod.prober.ask(tcp(HOST4, POD4, CLOSED)) == []
+    assert pod.end(holder) == 0
 
 
 @test()

@@ -4,6 +4,8 @@
 import hashlib
 import json
 import os
+import re
+import signal
 import time
 
 from cni import FAR4, GUEST_MAC, POD_MAC, Bridge, Calico
@@ -155,19 +157,66 @@ def sidecar_and_guest(lab, mode):
     assert "Flags" not in resets.text, resets.text
 
 
-@test(limit=60)
+@test(limit=90)
 def port_changes_hands(lab):
-    """A port goes from the guest to the pod while the switch runs."""
+    """A port goes to the guest and back while it is connected to: each attempt is answered once.
+
+    A connection that was open then is another matter: the new owner knows nothing of it and resets.
+    """
     net = Bridge(lab)
     net.pod.run(EPHEMERAL)
-    sw = net.start("adopt", options="--mode shared --kernel-ports tcp/5001,tcp/6001",
-                   uplink={"kernel-ports": "tcp/5001"})
+    kept = lab.path("kernel-ports")
+
+    def guard_keeps(ports):
+        with open(kept, "w", encoding="ascii") as file:
+            file.write(ports + "\n")
+        os.kill(net.guard.process.pid, signal.SIGHUP)
+        net.guard.wait_for(f"keeps {ports}\n")
+        net.guard.text = ""
+
+    def filter_keeps(ports):
+        sw.ctl("port", "set", "uplink", f"kernel-ports={ports}")
+        shown = next(p for p in sw.ctl("config", "show")[0]["ports"] if p["name"] == "uplink")
+        assert shown["kernel-ports"] == ports, shown
+
+    def answers(of):
+        """The next two connections are that one's."""
+        for _ in range(2):
+            clients.wait_for(f"{of}\n")
+            assert "refused" not in clients.text, clients.text
+            clients.text = ""
+    with open(kept, "w", encoding="ascii") as file:
+        file.write("tcp/5001,tcp/6001\n")
+    sw = net.start("adopt", options=f"--mode shared --kernel-ports-file {kept}",
+                   uplink={"kernel-ports": "tcp/5001,tcp/6001"})
     vm = net.boot()
-    tcp(net.near, vm, net.pod4, MIB, port=6002)
-    sw.ctl("port", "set", "uplink", "kernel-ports=tcp/5001,tcp/6001")
-    tcp(net.near, net.pod, net.pod4, MIB, port=6001)
-    shown = next(p for p in sw.ctl("config", "show")[0]["ports"] if p["name"] == "uplink")
-    assert shown["kernel-ports"] == "tcp/5001,tcp/6001", shown
+    # Both have a server at the port, which says whose it is.
+    net.pod.spawn("exec socat TCP-LISTEN:6001,fork,reuseaddr SYSTEM:'echo pod'")
+    vm.spawn("exec nc -ll -p 6001 -e echo guest")
+    wait_until(lambda: "6001" in net.pod.run("ss -Htln"), "the pod to listen")
+    wait_until(lambda: "6001" in vm.run("netstat -ltn"), "the guest to listen")
+    heard = net.near.spawn("exec tcpdump -l -n -i eth0 src port 6001")
+    heard.wait_for("listening")
+    clients = net.near.spawn(f"while :; do busybox nc -w 3 {net.pod4} 6001 </dev/null; done")
+    answers("pod")
+    for _ in range(5):
+        # To the guest: the kernel is mute before the guest hears of it. Back: the other way round.
+        guard_keeps("tcp/5001")
+        filter_keeps("tcp/5001")
+        answers("guest")
+        filter_keeps("tcp/5001,tcp/6001")
+        guard_keeps("tcp/5001,tcp/6001")
+        answers("pod")
+    clients.kill()
+    heard.poll()
+    heard.kill()
+    answered = {}  # by the client's port: the sequence numbers of those who said yes
+    for to, flags, seq in re.findall(r"> [0-9.]+\.(\d+): Flags \[(\S+)\], seq (\d+)", heard.text):
+        assert flags != "R.", f"an attempt to connect was refused:\n{heard.text}"
+        if flags == "S.":
+            answered.setdefault(to, set()).add(seq)
+    assert len(answered) >= 22, heard.text
+    assert all(len(by) == 1 for by in answered.values()), answered
 
 
 @test(limit=60)
@@ -180,17 +229,24 @@ def ten_thousand_neighbours(lab):
     with open(batch, "w", encoding="ascii") as file:
         for i in range(10000):
             file.write(f"neigh add 10.9.{i // 250}.{i % 250 + 1} "
-                       f"lladdr 02:09:00:00:{i // 250:02x}:{i % 250 + 1:02x} dev eth0 nud permanent\n")
+                       f"lladdr 02:09:00:00:{i // 250:02x}:{i % 250 + 1:02x} dev eth0 nud permanent\n"
+                       f"neigh add fd0a::{i + 1:x} "
+                       f"lladdr 02:0a:00:00:{i >> 8:02x}:{i & 255:02x} dev eth0 nud permanent\n")
     net.pod.run(f"ip -batch {batch}")
     sw = net.start("adopt")
     vm = net.boot()
-    count = wait_until(lambda: len(sw.ctl("neighbour", "show")) >= 10000, "the entries to be read")
+    count = wait_until(lambda: len(sw.ctl("neighbour", "show")) >= 20000, "the entries to be read")
     assert count
-    vm.run("ip route add 10.9.0.0/16 dev eth0")
+    vm.run("ip route add 10.9.0.0/16 dev eth0; ip route add fd0a::/64 dev eth0")
     for ip, mac in (("10.9.0.1", "02:09:00:00:00:01"), ("10.9.39.250", "02:09:00:00:27:fa"),
                     ("10.9.20.7", "02:09:00:00:14:07")):
         said = vm.run(f"arping -c 1 -w 3 -I eth0 {ip}")
         assert mac in said.lower(), said
+    for number in (1, 256, 10000):
+        ip = f"fd0a::{number:x}"
+        vm.try_run(f"ping -c 1 -W 1 {ip}")
+        known = vm.run(f"ip neigh show {ip}").lower()
+        assert f"02:0a:00:00:{(number - 1) >> 8:02x}:{(number - 1) & 255:02x}" in known, known
     net.pod.run("ip neigh replace 10.9.20.7 lladdr 02:09:00:00:ff:ff dev eth0 nud permanent")
     wait_until(lambda: "02:09:00:00:ff:ff" in vm.try_run("arping -c 1 -w 1 -I eth0 10.9.20.7")[1].lower(),
                "the changed entry to be answered with")
@@ -207,8 +263,11 @@ def arp_storm(lab):
     noise = storm.spawn("raw_frames send eth0 own ff:ff:ff:ff:ff:ff arp 10.0.0.2 10.0.77.1 "
                         "count 10000000")
     wait_until(lambda: sw.drops().get("vm0", {}).get("neigh_rate"), "the storm to be limited")
+    busy = sw.cpu_seconds(sw.process.pid)
     before = sw.stats("uplink")["stats64"]["tx"]["packets"]
     time.sleep(2)
+    busy = sw.cpu_seconds(sw.process.pid) - busy
+    assert busy < 0.2, f"the control thread was busy for {busy} s of two"
     passed = sw.stats("uplink")["stats64"]["tx"]["packets"] - before
     assert passed < 2 * QUESTIONS_PER_S + 1100, f"{passed} frames of the storm in two seconds"
     tcp(calm, net.near, net.near4, 64 * MIB)

@@ -49,6 +49,8 @@
 	"time-exceeded, parameter-problem } accept\n"                                              \
 	"icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, "                   \
 	"parameter-problem, echo-reply } accept\n"                                                 \
+	"ip6 nexthdr != { tcp, udp, 44 } counter name guest drop\n"                                \
+	"frag nexthdr != { tcp, udp } counter name guest drop\n"                                   \
 	"tcp dport 61000-65535 accept\n"                                                           \
 	"udp dport 61000-65535 accept\n"
 #define GUEST "counter name guest drop\n}\n"

@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/l4_ports.h"
 
@@ -118,6 +120,45 @@ static void test_has(void **state)
 	assert_true(l4_ports_has(&ports, L4_UDP, 53));
 }
 
+/* Of a file of `len` bytes. */
+static int read_bytes(const void *bytes, size_t len, struct l4_ports *ports, struct err *err)
+{
+	char path[] = "/tmp/sluice-ports-XXXXXX";
+	int fd = mkstemp(path);
+	int ret;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+	close(fd);
+	ret = l4_ports_read(path, ports, err);
+	unlink(path);
+	return ret;
+}
+
+static void test_file(void **state)
+{
+	static const char nul[] = "tcp/80\0,udp/53";
+	char longest[L4_PORTS_TEXT_MAX + 100];
+	struct err err = { "" };
+	struct l4_ports ports;
+
+	assert_int_equal(read_bytes("tcp/80,udp/53\n", 14, &ports, &err), 0);
+	assert_int_equal(ports.n, 2);
+	assert_int_equal(read_bytes("tcp/80", 6, &ports, &err), 0);
+	assert_int_equal(ports.n, 1);
+	assert_int_equal(read_bytes("", 0, &ports, &err), 0);
+	assert_int_equal(ports.n, 0);
+	assert_int_equal(read_bytes("\n", 1, &ports, &err), 0);
+	assert_int_equal(ports.n, 0);
+	assert_int_equal(read_bytes("tcp/80\nudp/53\n", 14, &ports, &err), -EINVAL);
+	assert_int_equal(read_bytes(nul, sizeof(nul), &ports, &err), -EINVAL);
+	memset(longest, '1', sizeof(longest));
+	assert_int_equal(read_bytes(longest, sizeof(longest), &ports, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "is no list of ports"));
+	assert_int_equal(l4_ports_read("/nowhere/at/all", &ports, &err), -ENOENT);
+	assert_string_equal(err.text, "/nowhere/at/all: No such file or directory");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +167,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_most),
 		cmocka_unit_test(test_has),
+		cmocka_unit_test(test_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

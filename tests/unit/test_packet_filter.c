@@ -154,6 +154,19 @@ static void test_ipv6(void **state)
 	assert_true(hears_v6(w, IP_UDP, 54, 0));
 }
 
+/* What is behind other extension headers is the guest's, as the guard has it. */
+static void test_ipv6_extension_headers(void **state)
+{
+	const struct wire *w = *state;
+	const uint8_t headers[] = { 0, 43, 60, 51, 135 };
+
+	keep_from(w, "tcp/80,udp/80");
+	for (size_t i = 0; i < sizeof(headers); i++) {
+		assert_true(hears_v6(w, headers[i], 80, -1));
+		assert_true(hears_v6(w, headers[i], 80, 0));
+	}
+}
+
 /* Later fragments carry no ports: both sides get them. */
 static void test_later_fragments_are_for_both(void **state)
 {
@@ -221,6 +234,7 @@ int main(void)
 			test_without_ports_everything_is_heard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kernel_ports_are_not_heard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ipv6, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ipv6_extension_headers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_later_fragments_are_for_both, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_others_are_heard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_longest_list_fits, setup, teardown),
