@@ -3,8 +3,7 @@
 /*
  * sluice-vm guard hold|show.
  *
- * hold: look whether a guard is needed, may be set and can be; create the host port, if asked for,
- * then the guard, which has chains on it; say so; wait for SIGTERM or SIGINT, and guard the
+ * hold: set up what pod_guard.h is about; say so; wait for SIGTERM or SIGINT, and guard the
  * interface anew if it is made anew, or the kernel's ports if SIGHUP says that their file has
  * changed; the same backwards.
  */
@@ -25,12 +24,10 @@
 #include "config/l4_ports.h"
 #include "config/settings.h"
 #include "launcher/cli/verb.h"
-#include "launcher/pod/guard.h"
-#include "launcher/pod/guard_check.h"
-#include "launcher/pod/guard_holder.h"
 #include "launcher/pod/guard_show.h"
 #include "launcher/pod/host_link.h"
 #include "launcher/pod/link_news.h"
+#include "launcher/pod/pod_guard.h"
 #include "lib/cleanup.h"
 #include "lib/sd_notify.h"
 
@@ -120,157 +117,45 @@ static int make_plan(
 	return read_ports(options, &plan->kernel_ports, err);
 }
 
-/* --- what may be done ------------------------------------------------------------------------ */
-
-/* What there is to work with. */
-struct situation {
-	struct guard_interface uplink;
-	bool may_set; /* CAP_NET_ADMIN, and a kernel with nftables */
-};
-
-/* Where no guard can be set (for the reason in *err, whose code is `reason`), it is well if none is
- * needed. */
-static int do_without(const struct hold_options *options, const struct situation *found, int reason,
-	struct err *err)
-{
-	if (options->host_port)
-		return reason == -EPERM ? err_set(err, reason, "--host-port needs CAP_NET_ADMIN")
-					: reason;
-	if (options->mode == GUARD_OFF || options->outside_guard || !found->uplink.has_address)
-		return 0;
-	if (reason != -EPERM)
-		return reason;
-	return err_set(err, reason,
-		"without CAP_NET_ADMIN there is no guard, and the pod's kernel would reset the "
-		"VM's "
-		"connections: grant it, or set a guard from outside and say --outside-guard");
-}
-
-/* 0: go on, with a guard or, if may_set is false, without. */
-static int look_around(const struct hold_options *options, struct situation *found, struct err *err)
-{
-	char who[GUARD_HOLDER_TEXT_MAX];
-	struct guard_holder holder;
-	int ret = guard_look_at_interface(options->interface, &found->uplink, err);
-
-	if (ret == 0 && options->mode == GUARD_SHARED)
-		ret = guard_check_ephemeral_ports(err);
-	if (ret < 0)
-		return ret;
-	ret = guard_find_holder(&holder, err);
-	found->may_set = ret == 0;
-	if (ret < 0)
-		return do_without(options, found, ret, err);
-	if (holder.owned)
-		return err_set(err, -EBUSY, "there is a guard, held by %s",
-			guard_holder_format(&holder, who));
-	return options->lab ? 0 : guard_check_namespace(err);
-}
-
 /* --- hold ------------------------------------------------------------------------------------ */
 
-/* What was done, and is to be undone. */
-struct held {
-	struct guard *guard;
-	bool host_port;
-};
-
-static int set_up(struct held *held, const struct hold_options *options,
-	const struct guard_plan *plan, unsigned mtu, struct err *err)
-{
-	const struct host_link link = { .identity = plan->identity,
-		.service = plan->service,
-		.n_services = plan->n_services,
-		.mtu = mtu };
-	int ret;
-
-	if (options->host_port) {
-		ret = host_link_create(&link, err);
-		if (ret < 0)
-			return ret;
-		held->host_port = true;
-	}
-	return options->outside_guard ? 0 : guard_hold(plan, false, &held->guard, err);
-}
-
-static int tear_down(struct held *held, struct err *err)
-{
-	guard_release(held->guard);
-	return held->host_port ? host_link_remove(err) : 0;
-}
-
-static const char *describe(const struct held *held, const struct hold_options *options)
-{
-	if (options->mode == GUARD_OFF)
-		return "is not guarded (--mode off)";
-	if (options->outside_guard)
-		return "is guarded from outside (--outside-guard)";
-	if (held->guard == NULL)
-		return "has no address and so needs no guard";
-	if (!guard_is_owned(held->guard))
-		return "is guarded, and would still be if this process were killed (old kernel)";
-	return "is guarded for as long as this process lives";
-}
-
-/* After news: the interface may be another by the same name, or have another MAC. If it has just
- * gone again, there will be news of that. */
-static int keep_up(
-	struct held *held, struct guard_plan *plan, struct guard_interface *uplink, struct err *err)
-{
-	struct guard_interface now;
-	int ret;
-
-	if (held->guard == NULL || guard_look_at_interface(plan->interface, &now, NULL) < 0 ||
-		(now.ifindex == uplink->ifindex &&
-			memcmp(&now.mac, &uplink->mac, sizeof(now.mac)) == 0))
-		return 0;
-	plan->pod_mac = now.mac;
-	ret = guard_update(held->guard, plan, err);
-	if (ret == 0)
-		*uplink = now;
-	return if_nametoindex(plan->interface) == 0 ? 0 : ret;
-}
-
 /* After SIGHUP: what is wrong with the new list is said, and the old one stays. */
-static void change_ports(
-	struct held *held, const struct hold_options *options, struct guard_plan *plan)
+static void change_ports(struct pod_guard *pg, const struct hold_options *options)
 {
-	struct guard_plan changed = *plan;
 	char text[L4_PORTS_TEXT_MAX];
-	struct err err = { 0 };
+	struct err err = { "" };
+	struct l4_ports ports = { 0 };
 	int ret;
 
-	if (options->kernel_ports_file[0] == '\0' || held->guard == NULL)
+	if (options->kernel_ports_file[0] == '\0')
 		return;
-	ret = read_ports(options, &changed.kernel_ports, &err);
+	ret = read_ports(options, &ports, &err);
 	if (ret == 0)
-		ret = guard_update(held->guard, &changed, &err);
+		ret = pod_guard_set_ports(pg, &ports, &err);
 	if (ret < 0) {
 		fprintf(stderr, "sluice-vm guard: %s\n", err.text);
 		return;
 	}
-	*plan = changed;
-	l4_ports_format(&plan->kernel_ports, text);
-	printf("%s: the pod's kernel keeps %s\n", plan->interface,
+	l4_ports_format(&ports, text);
+	printf("%s: the pod's kernel keeps %s\n", pg->plan.interface,
 		text[0] != '\0' ? text : "no port");
 	fflush(stdout);
 }
 
 /* Takes one signal; false: it is time to end. */
-static bool goes_on(
-	int signals, struct held *held, const struct hold_options *options, struct guard_plan *plan)
+static bool goes_on(int signals, struct pod_guard *pg, const struct hold_options *options)
 {
 	struct signalfd_siginfo signal;
 
 	if (read(signals, &signal, sizeof(signal)) != sizeof(signal) || signal.ssi_signo != SIGHUP)
 		return false;
-	change_ports(held, options, plan);
+	change_ports(pg, options);
 	return true;
 }
 
 /* Until a signal of those in `signals` (signalfd(2)) ends it, or until the guard cannot be kept. */
-static int keep(struct held *held, const struct hold_options *options, struct guard_plan *plan,
-	struct guard_interface *uplink, int signals, struct nl_sock *news, struct err *err)
+static int keep(struct pod_guard *pg, const struct hold_options *options, int signals,
+	struct nl_sock *news, struct err *err)
 {
 	struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
 		{ .fd = nl_socket_get_fd(news), .events = POLLIN } };
@@ -279,37 +164,34 @@ static int keep(struct held *held, const struct hold_options *options, struct gu
 	while (ret == 0) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			return err_errno(err, errno, "poll");
-		if (fds[0].revents != 0 && !goes_on(signals, held, options, plan))
+		if (fds[0].revents != 0 && !goes_on(signals, pg, options))
 			return 0;
 		link_news_drain(news);
-		ret = keep_up(held, plan, uplink, err);
+		ret = pod_guard_keep_up(pg, err);
 	}
 	return ret;
 }
 
 static int hold_until(int signals, struct nl_sock *news, const struct hold_options *options,
-	struct guard_plan *plan, struct err *err)
+	const struct guard_plan *plan, struct err *err)
 {
-	struct situation found = { 0 };
-	struct held held = { 0 };
-	int ret = look_around(options, &found, err);
+	const struct pod_guard_options how = { options->lab, options->outside_guard };
+	struct pod_guard pg;
+	int ret = pod_guard_start(&pg, plan, &how, err);
 	int undone;
 
-	plan->pod_mac = found.uplink.mac;
-	if (ret == 0 && found.may_set)
-		ret = set_up(&held, options, plan, found.uplink.mtu, err);
-	if (ret == 0) {
-		printf("%s %s\n", plan->interface, describe(&held, options));
-		fflush(stdout);
-		(void)sd_notify_send("READY=1");
-		ret = keep(&held, options, plan, &found.uplink, signals, news, err);
-		(void)sd_notify_send("STOPPING=1");
-	}
-	undone = tear_down(&held, ret < 0 ? NULL : err);
+	if (ret < 0)
+		return ret;
+	printf("%s %s\n", plan->interface, pod_guard_describe(&pg));
+	fflush(stdout);
+	(void)sd_notify_send("READY=1");
+	ret = keep(&pg, options, signals, news, err);
+	(void)sd_notify_send("STOPPING=1");
+	undone = pod_guard_stop(&pg, ret < 0 ? NULL : err);
 	return ret < 0 ? ret : undone;
 }
 
-static int hold(const struct hold_options *options, struct guard_plan *plan, struct err *err)
+static int hold(const struct hold_options *options, const struct guard_plan *plan, struct err *err)
 {
 	cleanup_close int signals = -1;
 	struct nl_sock *news;
