@@ -60,9 +60,14 @@ static void append_list(const struct setting *row, char *text, size_t size)
 	}
 }
 
+size_t setting_len_max(const struct setting *row)
+{
+	return row->heap ? row->max : row->size - 1;
+}
+
 char *setting_allowed(const struct setting *row, char *text, size_t size)
 {
-	size_t len_max = row->size - 1;
+	size_t len_max = setting_len_max(row);
 
 	text[0] = '\0';
 	switch (row->type) {
@@ -74,6 +79,9 @@ char *setting_allowed(const struct setting *row, char *text, size_t size)
 		break;
 	case SETTING_PATH:
 		snprintf(text, size, "an absolute path of at most %zu bytes", len_max);
+		break;
+	case SETTING_TEXT:
+		snprintf(text, size, "text of at most %zu bytes", len_max);
 		break;
 	case SETTING_BOOL:
 		append(text, size, "true or false");
@@ -94,8 +102,14 @@ char *setting_allowed(const struct setting *row, char *text, size_t size)
 	case SETTING_ADDRS:
 		append(text, size, "a list of IP addresses such as \"10.0.0.2,fd00::2\"");
 		break;
+	case SETTING_IP:
+		append(text, size, "an IP address such as \"10.0.0.2\" or \"fd00::2\"");
+		break;
 	case SETTING_ARRAY:
 		append(text, size, "an array of objects");
+		break;
+	case SETTING_OBJECT:
+		append(text, size, "an object");
 		break;
 	}
 	return text;

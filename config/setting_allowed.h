@@ -13,6 +13,9 @@
 /* Writes what the row accepts into text[size]: `0 to 1000000 or "max"`. Returns text. */
 char *setting_allowed(const struct setting *row, char *text, size_t size);
 
+/* Of a text that the row takes, in bytes. */
+size_t setting_len_max(const struct setting *row);
+
 /* Set *err and return -EINVAL or, the last one, -ERANGE. */
 int setting_refuse_text(const struct setting *row, const char *text, struct err *err);
 int setting_refuse_json(const struct setting *row, const json_t *value, struct err *err);

@@ -11,6 +11,7 @@
 #include "config/setting_allowed.h"
 #include "config/setting_int.h"
 #include "config/setting_list.h"
+#include "lib/ip_addr.h"
 #include "lib/mac.h"
 
 static void *field_of(const struct setting *row, void *target)
@@ -46,15 +47,49 @@ static bool is_printable(const char *text)
 	return is_utf8(text);
 }
 
+static char *heap_text(const struct setting *row, const void *target)
+{
+	char *text;
+
+	memcpy(&text, (const char *)target + row->offset, sizeof(text));
+	return text;
+}
+
+static int store_on_heap(const struct setting *row, const char *text, void *target, struct err *err)
+{
+	char *copy = strdup(text);
+
+	assert(row->size == sizeof(copy));
+	if (copy == NULL)
+		return err_errno(err, ENOMEM, "cannot keep it");
+	free(heap_text(row, target));
+	memcpy(field_of(row, target), &copy, sizeof(copy));
+	return 0;
+}
+
+static bool is_acceptable(const struct setting *row, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > setting_len_max(row))
+		return false;
+	if (row->type == SETTING_TEXT)
+		return is_utf8(text);
+	if (len == 0 || !is_printable(text))
+		return false;
+	return (row->type != SETTING_NAME || is_name(text)) &&
+	       (row->type != SETTING_PATH || text[0] == '/');
+}
+
 static int set_string(const struct setting *row, const char *text, void *target, struct err *err)
 {
 	char *field = field_of(row, target);
 	size_t len = strlen(text);
 
-	if (len == 0 || len >= row->size || !is_printable(text) ||
-		(row->type == SETTING_NAME && !is_name(text)) ||
-		(row->type == SETTING_PATH && text[0] != '/'))
+	if (!is_acceptable(row, text))
 		return setting_refuse_text(row, text, err);
+	if (row->heap)
+		return store_on_heap(row, text, target, err);
 	memcpy(field, text, len);
 	memset(field + len, 0, row->size - len);
 	return 0;
@@ -70,6 +105,16 @@ static int set_mac(const struct setting *row, const char *text, void *target, st
 		return err_set(err, -EINVAL, "\"%s\" is %s (must be a unicast address)", text,
 			mac_is_zero(&mac) ? "zero" : "multicast");
 	memcpy(field_of(row, target), &mac, sizeof(mac));
+	return 0;
+}
+
+static int set_ip(const struct setting *row, const char *text, void *target, struct err *err)
+{
+	struct ip_addr addr;
+
+	if (ip_addr_parse(text, &addr) < 0 || ip_addr_is_unspecified(&addr))
+		return setting_refuse_text(row, text, err);
+	memcpy(field_of(row, target), &addr, sizeof(addr));
 	return 0;
 }
 
@@ -105,9 +150,12 @@ static int set_wordlike(const struct setting *row, const char *text, void *targe
 	case SETTING_STRING:
 	case SETTING_NAME:
 	case SETTING_PATH:
+	case SETTING_TEXT:
 		return set_string(row, text, target, err);
 	case SETTING_MAC:
 		return set_mac(row, text, target, err);
+	case SETTING_IP:
+		return set_ip(row, text, target, err);
 	case SETTING_U32:
 	case SETTING_ENUM:
 		return set_word(row, text, target, err);
@@ -118,6 +166,7 @@ static int set_wordlike(const struct setting *row, const char *text, void *targe
 		return setting_addr_set_text(row, text, target, err);
 	case SETTING_BOOL:
 	case SETTING_ARRAY:
+	case SETTING_OBJECT:
 		break;
 	}
 	return setting_refuse_text(row, text, err);
@@ -136,6 +185,8 @@ int setting_set_json(const struct setting *row, const json_t *value, void *targe
 	if (json_is_boolean(value) && row->type == SETTING_BOOL)
 		return set_bool(row, json_is_true(value), target);
 	if (json_is_array(value) && row->type == SETTING_ARRAY)
+		return 0;
+	if (json_is_object(value) && row->type == SETTING_OBJECT)
 		return 0;
 	return setting_refuse_json(row, value, err);
 }
@@ -178,6 +229,15 @@ static json_t *get_mac(const void *field)
 	return json_string(mac_format(&mac, text));
 }
 
+static json_t *get_ip(const void *field)
+{
+	char text[IP_ADDR_TEXT_MAX];
+	struct ip_addr addr;
+
+	memcpy(&addr, field, sizeof(addr));
+	return json_string(ip_addr_format(&addr, text));
+}
+
 json_t *setting_get_json(const struct setting *row, const void *target)
 {
 	const char *field = (const char *)target + row->offset;
@@ -186,7 +246,8 @@ json_t *setting_get_json(const struct setting *row, const void *target)
 	case SETTING_STRING:
 	case SETTING_NAME:
 	case SETTING_PATH:
-		return json_string(field);
+	case SETTING_TEXT:
+		return json_string(row->heap ? heap_text(row, target) : field);
 	case SETTING_BOOL:
 		return json_boolean(*(const bool *)field);
 	case SETTING_U32:
@@ -194,12 +255,15 @@ json_t *setting_get_json(const struct setting *row, const void *target)
 		return get_int(row, field);
 	case SETTING_MAC:
 		return get_mac(field);
+	case SETTING_IP:
+		return get_ip(field);
 	case SETTING_LIST:
 	case SETTING_SET:
 		return setting_list_get_json(row, target);
 	case SETTING_ADDRS:
 		return setting_addr_get_json(row, target);
 	case SETTING_ARRAY:
+	case SETTING_OBJECT:
 		break;
 	}
 	assert(false);
@@ -217,6 +281,12 @@ bool setting_is_zero(const struct setting *row, const void *target)
 
 	if (has_count(row))
 		return ((const char *)target)[row->n_offset] == 0;
+	if (row->type == SETTING_IP) {
+		struct ip_addr addr;
+
+		memcpy(&addr, field, sizeof(addr));
+		return ip_addr_is_unspecified(&addr);
+	}
 	for (size_t i = 0; i < row->size; i++) {
 		if (field[i] != 0)
 			return false;
@@ -228,6 +298,8 @@ void setting_reset(const struct setting *row, void *target)
 {
 	int ret = 0;
 
+	if (row->heap)
+		free(heap_text(row, target));
 	memset(field_of(row, target), 0, row->size);
 	if (has_count(row))
 		((char *)target)[row->n_offset] = 0;

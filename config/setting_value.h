@@ -17,9 +17,10 @@
 #include "lib/err.h"
 
 enum setting_type {
-	SETTING_STRING, /* char[]: printable, not empty */
-	SETTING_NAME,   /* char[]: letters, digits, '.', '_' and '-' */
-	SETTING_PATH,   /* char[]: absolute */
+	SETTING_STRING, /* char[], or see `heap`: printable, not empty */
+	SETTING_NAME,   /* as STRING: letters, digits, '.', '_' and '-' */
+	SETTING_PATH,   /* as STRING: absolute */
+	SETTING_TEXT,   /* char *, heap: lines of any text, which may be empty */
 	SETTING_BOOL,   /* bool */
 	SETTING_U32,    /* an integer field of 2 or 4 bytes: min to max, or one of the words */
 	SETTING_ENUM,   /* an integer field of 4 bytes: one of the words */
@@ -27,7 +28,9 @@ enum setting_type {
 	SETTING_LIST,   /* integers of 1, 2 or 4 bytes, in order; see setting_list.h */
 	SETTING_SET,    /* uint64_t[], a bit for each number; see setting_list.h */
 	SETTING_ADDRS,  /* struct ip_addr[], in order; see setting_addr.h */
+	SETTING_IP,     /* struct ip_addr: one address, not the unspecified */
 	SETTING_ARRAY,  /* file only; checked to be an array, decoded by whoever owns the table */
+	SETTING_OBJECT, /* as ARRAY */
 };
 
 /* A value that is written as a word. Lists end with a NULL name. */
@@ -45,11 +48,12 @@ struct setting {
 	const char *preset;  /* the default, as text; NULL: the field is left zero ("none") */
 	const char *help;    /* one phrase, lower case, no full stop */
 	const char *unit;    /* what --help calls the value: "N", "FILE" … */
-	uint32_t min, max;   /* U32, LIST, SET */
+	uint32_t min, max;   /* U32, LIST, SET; `max` bytes of what is on the heap */
 	const struct setting_word *words;
 	unsigned groups; /* bits of the groups (port kinds, say) it belongs to; 0: all of them */
 	bool required;
 	bool as_text; /* SETTING_LIST: written to JSON as text, not as an array */
+	bool heap;    /* the field is a char * that its owner frees; NULL: it was never set */
 };
 
 #define SETTING_FIELD(type, member)                                                                \
@@ -74,8 +78,14 @@ int setting_set_json(const struct setting *row, const json_t *value, void *targe
 int setting_set_text(const struct setting *row, const char *text, void *target, struct err *err);
 
 /* The field's value as setting_set_json() takes it: a new reference, NULL when memory is short.
- * Not for SETTING_ARRAY. */
+ * Not for SETTING_ARRAY and SETTING_OBJECT. */
 json_t *setting_get_json(const struct setting *row, const void *target);
+
+/* Decoded by whoever owns the table. */
+static inline bool setting_is_composite(const struct setting *row)
+{
+	return row->type == SETTING_ARRAY || row->type == SETTING_OBJECT;
+}
 
 /* Whether the field holds nothing, as when it was never set. */
 bool setting_is_zero(const struct setting *row, const void *target);

@@ -124,7 +124,7 @@ static int set_member(const struct settings *table, const char *key, const json_
 
 	if (!change || !json_is_null(value) || row->required)
 		return setting_set_json(row, value, target, err);
-	if (row->type != SETTING_ARRAY)
+	if (!setting_is_composite(row))
 		setting_reset(row, target);
 	return 0;
 }
@@ -183,7 +183,7 @@ json_t *settings_to_json(const struct settings *table, unsigned group, const voi
 	for (size_t i = 0; i < table->n_rows; i++) {
 		const struct setting *row = &table->rows[i];
 
-		if (row->type == SETTING_ARRAY || !in_group(row, group) ||
+		if (setting_is_composite(row) || !in_group(row, group) ||
 			(row->preset == NULL && !row->required && setting_is_zero(row, target)))
 			continue;
 		if (json_object_set_new(object, row->name, setting_get_json(row, target)) < 0) {
@@ -220,7 +220,7 @@ int settings_from_env(const struct settings *table, void *target, struct err *er
 		int ret;
 
 		env_name(table, row, name);
-		text = row->type != SETTING_ARRAY ? getenv(name) : NULL;
+		text = setting_is_composite(row) ? NULL : getenv(name);
 		if (text == NULL || text[0] == '\0')
 			continue;
 		ret = setting_set_text(row, text, target, err);
@@ -245,7 +245,7 @@ static const struct setting *find_option(
 	memcpy(name, word + 2, len - 2);
 	name[len - 2] = '\0';
 	row = settings_find(table, name);
-	return row != NULL && row->type != SETTING_ARRAY ? row : NULL;
+	return row != NULL && !setting_is_composite(row) ? row : NULL;
 }
 
 int settings_from_args(
@@ -290,17 +290,17 @@ void settings_print_help(const struct settings *table, const char *lead, FILE *o
 		char allowed[LIST_MAX];
 		char variable[ENV_NAME_MAX];
 
-		fprintf(out, "  %s%s%s%s\n", row->type == SETTING_ARRAY ? "" : lead, row->name,
+		fprintf(out, "  %s%s%s%s\n", setting_is_composite(row) ? "" : lead, row->name,
 			row->unit != NULL ? " " : "", row->unit != NULL ? row->unit : "");
 		fprintf(out, "        %s\n", row->help);
 		fprintf(out, "        %s; ", setting_allowed(row, allowed, sizeof(allowed)));
 		if (row->required)
 			fprintf(out, "required");
-		else if (row->type == SETTING_ARRAY)
+		else if (setting_is_composite(row))
 			fprintf(out, "only in the file");
 		else
 			fprintf(out, "default %s", row->preset != NULL ? row->preset : "none");
-		if (table->env_prefix != NULL && row->type != SETTING_ARRAY) {
+		if (table->env_prefix != NULL && !setting_is_composite(row)) {
 			env_name(table, row, variable);
 			fprintf(out, "; %s", variable);
 		}

@@ -52,8 +52,8 @@ int settings_change_json(const struct settings *table, const json_t *object, con
 
 /*
  * The other way round: every setting of `group` as an object that settings_from_json() makes the
- * same of. Left out are optional ones without a default that are not set, and SETTING_ARRAYs. A
- * new reference, NULL when memory is short.
+ * same of. Left out are optional ones without a default that are not set, and SETTING_ARRAYs and
+ * SETTING_OBJECTs. A new reference, NULL when memory is short.
  */
 json_t *settings_to_json(const struct settings *table, unsigned group, const void *target);
 

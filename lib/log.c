@@ -16,6 +16,7 @@
 
 static enum log_level log_level = LOG_LEVEL_INFO;
 static enum log_format log_format = LOG_FORMAT_TEXT;
+static int log_fd = STDERR_FILENO;
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -136,7 +137,7 @@ static void write_line(enum log_level level, const char *msg, const struct log_f
 		line.text[line.len++] = '}';
 	line.text[line.len++] = '\n';
 	/* Nobody is left to tell when stderr is gone. */
-	if (write(STDERR_FILENO, line.text, line.len) < 0)
+	if (write(log_fd, line.text, line.len) < 0)
 		errno = saved;
 	errno = saved;
 }
@@ -145,6 +146,11 @@ void log_configure(enum log_level level, enum log_format format)
 {
 	log_level = level;
 	log_format = format;
+}
+
+void log_to(int fd)
+{
+	log_fd = fd;
 }
 
 bool log_enabled(enum log_level level)

@@ -43,6 +43,10 @@ struct log_limit {
 };
 
 void log_configure(enum log_level level, enum log_format format);
+
+/* Instead of stderr; the descriptor stays the caller's. */
+void log_to(int fd);
+
 bool log_enabled(enum log_level level);
 
 /* fields[0] is a sentinel that is not printed; n counts it. Strings are quoted where they need

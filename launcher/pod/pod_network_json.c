@@ -61,21 +61,21 @@ static json_t *text(const char *s)
 	return json_string(copy);
 }
 
-static json_t *word(const struct pod_word *words, uint32_t value)
+static json_t *word(const struct setting_word *words, uint32_t value)
 {
-	char number[POD_WORD_MAX];
+	char number[NET_WORD_MAX];
 
-	return json_string(pod_word_of(words, value, number));
+	return json_string(net_word_of(words, value, number));
 }
 
 /* The words of the bits that are set. */
-static json_t *bits(const struct pod_word *words, uint32_t value)
+static json_t *bits(const struct setting_word *words, uint32_t value)
 {
 	struct filling a = array();
 
-	for (; words->word != NULL; words++)
+	for (; words->name != NULL; words++)
 		if ((value & words->value) != 0)
-			append(&a, json_string(words->word));
+			append(&a, json_string(words->name));
 	return filled(&a);
 }
 
@@ -149,13 +149,13 @@ static json_t *encode_address(const struct pod_address *address)
 	put(&o, "family", json_string(family_word(address->family)));
 	put(&o, "local", ip(&address->local));
 	put(&o, "prefixlen", json_integer(address->prefix_len));
-	put(&o, "scope", word(pod_scopes, address->scope));
+	put(&o, "scope", word(net_scopes, address->scope));
 	put_ip(&o, "address", &address->peer);
 	put_ip(&o, "broadcast", &address->broadcast);
 	put_text(&o, "label", address->label);
 	put(&o, "valid_life_time", json_integer(address->valid_s));
 	put(&o, "preferred_life_time", json_integer(address->preferred_s));
-	for (const struct pod_word *w = pod_address_flags; w->word != NULL; w++)
+	for (const struct setting_word *w = pod_address_flags; w->name != NULL; w++)
 		if ((address->flags & w->value) != 0)
 			put(&o, pod_address_flag(w, address->family), json_true());
 	return filled(&o);
@@ -234,8 +234,8 @@ static void put_metrics(struct filling *route, const uint32_t *metrics)
 {
 	struct filling o = object();
 
-	for (const struct pod_word *w = pod_metrics; w->word != NULL; w++)
-		put_number(&o, w->word, metrics[w->value]);
+	for (const struct setting_word *w = net_metrics; w->name != NULL; w++)
+		put_number(&o, w->name, metrics[w->value]);
 	if (o.ok && json_object_size(o.json) == 0)
 		json_decref(o.json);
 	else
@@ -248,7 +248,7 @@ static json_t *encode_route(const struct pod_network *net, const struct pod_rout
 	struct filling o = object();
 
 	put(&o, "family", json_string(family_word(route->family)));
-	put(&o, "type", word(pod_route_types, route->type));
+	put(&o, "type", word(net_route_types, route->type));
 	put(&o, "dst", encode_prefix(&route->dst, route->family));
 	if (route->src.len != 0)
 		put(&o, "from", encode_prefix(&route->src, route->family));
@@ -261,12 +261,12 @@ static json_t *encode_route(const struct pod_network *net, const struct pod_rout
 	}
 	put(&o, "table", json_integer(route->table));
 	put(&o, "metric", json_integer(route->metric));
-	put(&o, "scope", word(pod_scopes, route->scope));
-	put(&o, "protocol", word(pod_protocols, route->protocol));
+	put(&o, "scope", word(net_scopes, route->scope));
+	put(&o, "protocol", word(net_protocols, route->protocol));
 	put_ip(&o, "prefsrc", &route->prefsrc);
 	put_number(&o, "tos", route->tos);
 	if (route->pref != 0)
-		put(&o, "pref", word(pod_route_prefs, route->pref));
+		put(&o, "pref", word(net_route_prefs, route->pref));
 	put_metrics(&o, route->metrics);
 	return filled(&o);
 }
@@ -312,7 +312,7 @@ static json_t *encode_rule(const struct pod_rule *rule)
 	if (rule->invert)
 		put(&o, "not", json_true());
 	put_rule_match(&o, rule);
-	put(&o, "action", word(pod_actions, rule->action));
+	put(&o, "action", word(net_actions, rule->action));
 	put_number(&o, "table", rule->table);
 	if (rule->action == FR_ACT_GOTO)
 		put(&o, "goto", json_integer(rule->target));
@@ -320,7 +320,7 @@ static json_t *encode_rule(const struct pod_rule *rule)
 		put(&o, "l3mdev", json_true());
 	if (rule->suppress_prefix_len >= 0)
 		put(&o, "suppress_prefixlen", json_integer(rule->suppress_prefix_len));
-	put(&o, "protocol", word(pod_protocols, rule->protocol));
+	put(&o, "protocol", word(net_protocols, rule->protocol));
 	return filled(&o);
 }
 
@@ -333,9 +333,9 @@ static json_t *encode_neighbour(const struct pod_network *net, const struct pod_
 	if (n->has_mac)
 		put_mac(&o, "lladdr", &n->mac);
 	put(&o, "state", bits(pod_neighbour_states, n->state));
-	for (const struct pod_word *w = pod_neighbour_flags; w->word != NULL; w++)
+	for (const struct setting_word *w = pod_neighbour_flags; w->name != NULL; w++)
 		if ((n->flags & w->value) != 0)
-			put(&o, w->word, json_true());
+			put(&o, w->name, json_true());
 	return filled(&o);
 }
 

@@ -40,18 +40,19 @@ static void print_mac(FILE *out, const char *before, const struct mac *mac)
 	fprintf(out, "%s%s", before, mac_format(mac, s));
 }
 
-static void print_word(FILE *out, const char *before, const struct pod_word *words, uint32_t value)
+static void print_word(
+	FILE *out, const char *before, const struct setting_word *words, uint32_t value)
 {
-	char number[POD_WORD_MAX];
+	char number[NET_WORD_MAX];
 
-	fprintf(out, "%s%s", before, pod_word_of(words, value, number));
+	fprintf(out, "%s%s", before, net_word_of(words, value, number));
 }
 
-static void print_bits(FILE *out, const struct pod_word *words, uint32_t value)
+static void print_bits(FILE *out, const struct setting_word *words, uint32_t value)
 {
-	for (; words->word != NULL; words++)
+	for (; words->name != NULL; words++)
 		if ((value & words->value) != 0)
-			fprintf(out, " %s", words->word);
+			fprintf(out, " %s", words->name);
 }
 
 static void print_number(FILE *out, const char *before, uint32_t n)
@@ -73,8 +74,8 @@ static void print_address(const struct pod_address *address, FILE *out)
 
 	fprintf(out, "      %s/%u", ip_addr_format(&address->local, s), address->prefix_len);
 	print_ip(out, " peer ", &address->peer);
-	print_word(out, " scope ", pod_scopes, address->scope);
-	for (const struct pod_word *w = pod_address_flags; w->word != NULL; w++)
+	print_word(out, " scope ", net_scopes, address->scope);
+	for (const struct setting_word *w = pod_address_flags; w->name != NULL; w++)
 		if ((address->flags & w->value) != 0)
 			fprintf(out, " %s", pod_address_flag(w, address->family));
 	fputc('\n', out);
@@ -110,7 +111,7 @@ static void print_route(const struct pod_network *net, const struct pod_route *r
 {
 	fputs("    ", out);
 	if (route->type != RTN_UNICAST) {
-		print_word(out, "", pod_route_types, route->type);
+		print_word(out, "", net_route_types, route->type);
 		fputc(' ', out);
 	}
 	if (route->dst.len == 0)
@@ -124,15 +125,15 @@ static void print_route(const struct pod_network *net, const struct pod_route *r
 	if (route->table != RT_TABLE_MAIN)
 		fprintf(out, " table %u", route->table);
 	if (route->scope != RT_SCOPE_UNIVERSE)
-		print_word(out, " scope ", pod_scopes, route->scope);
+		print_word(out, " scope ", net_scopes, route->scope);
 	print_ip(out, " src ", &route->prefsrc);
 	print_number(out, " tos ", route->tos);
 	print_number(out, " metric ", route->metric);
 	if (route->pref != 0)
-		print_word(out, " pref ", pod_route_prefs, route->pref);
-	for (const struct pod_word *w = pod_metrics; w->word != NULL; w++)
+		print_word(out, " pref ", net_route_prefs, route->pref);
+	for (const struct setting_word *w = net_metrics; w->name != NULL; w++)
 		if (route->metrics[w->value] != 0)
-			fprintf(out, " %s %u", w->word, route->metrics[w->value]);
+			fprintf(out, " %s %u", w->name, route->metrics[w->value]);
 	fputc('\n', out);
 	for (size_t i = 0; route->n_nexthops > 1 && i < route->n_nexthops; i++) {
 		fputs("        nexthop", out);
@@ -172,7 +173,7 @@ static void print_rule(const struct pod_rule *rule, FILE *out)
 {
 	fprintf(out, "    %s %u:", rule->family == AF_INET ? "IPv4" : "IPv6", rule->priority);
 	print_rule_match(rule, out);
-	print_word(out, " ", pod_actions, rule->action);
+	print_word(out, " ", net_actions, rule->action);
 	print_number(out, " ", rule->table);
 	if (rule->action == FR_ACT_GOTO)
 		fprintf(out, " %u", rule->target);

@@ -8,7 +8,7 @@
  * Thread-safety: control thread only.
  */
 
-#include "switch/control/rpc_server.h"
+#include "lib/rpc_server.h"
 #include "switch/control/switch.h"
 
 struct control {

@@ -7,7 +7,7 @@
  * stats64).
  */
 
-#include "switch/control/rpc_server.h"
+#include "lib/rpc_server.h"
 
 /* The context is a struct control. */
 extern const struct rpc_method control_methods[];

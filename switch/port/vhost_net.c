@@ -239,7 +239,8 @@ struct port *vhost_net_open(
 	vp->vu.closer = foreign_closer_new();
 	if (!vp->vu.closer)
 		err_set(err, -ENOMEM, "out of memory");
-	else if (vhost_socket_open(&vp->socket, &vp->vu, config->socket, config->client, err) == 0)
+	else if (vhost_socket_open(
+			 &vp->socket, &vp->vu, config->socket, 0660, config->client, err) == 0)
 		return &vp->port;
 	foreign_closer_free(vp->vu.closer);
 	free(vp);

@@ -145,9 +145,9 @@ static void on_connect(evutil_socket_t listen_fd, short what, void *arg)
 		begin(s, fd, &peer);
 }
 
-static int listen_at(struct vhost_socket *s, struct err *err)
+static int listen_at(struct vhost_socket *s, mode_t mode, struct err *err)
 {
-	s->listen_fd = unix_listen(s->path, 0660, err);
+	s->listen_fd = unix_listen(s->path, mode, err);
 	if (s->listen_fd < 0)
 		return s->listen_fd;
 	s->accept_event =
@@ -267,8 +267,8 @@ int64_t vhost_socket_retry_in_ms(const struct vhost_socket *s)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-int vhost_socket_open(struct vhost_socket *s, struct vhost_user *vu, const char *path, bool client,
-	struct err *err)
+int vhost_socket_open(struct vhost_socket *s, struct vhost_user *vu, const char *path, mode_t mode,
+	bool client, struct err *err)
 {
 	int ret;
 
@@ -281,7 +281,7 @@ int vhost_socket_open(struct vhost_socket *s, struct vhost_user *vu, const char 
 	};
 	if ((size_t)snprintf(s->path, sizeof(s->path), "%s", path) >= sizeof(s->path))
 		return err_set(err, -ENAMETOOLONG, "socket path \"%s\" is too long", path);
-	ret = client ? start_connecting(s, err) : listen_at(s, err);
+	ret = client ? start_connecting(s, err) : listen_at(s, mode, err);
 	if (ret < 0)
 		vhost_socket_close(s);
 	return ret;

@@ -48,11 +48,11 @@ struct vhost_socket {
 };
 
 /*
- * Binds the socket (0660) and begins to accept; or begins to connect (`client`). `vu`, with its
- * host, port and closer set, must outlive the socket.
+ * Binds the socket with this mode and begins to accept; or begins to connect (`client`). `vu`, with
+ * its host, port and closer set, must outlive the socket.
  */
-int vhost_socket_open(struct vhost_socket *s, struct vhost_user *vu, const char *path, bool client,
-	struct err *err);
+int vhost_socket_open(struct vhost_socket *s, struct vhost_user *vu, const char *path, mode_t mode,
+	bool client, struct err *err);
 
 /* Ends the connection, if there is one, for this reason (NULL: none to speak of). */
 void vhost_socket_disconnect(struct vhost_socket *s, const char *why);

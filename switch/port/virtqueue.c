@@ -7,9 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <rte_atomic.h>
-#include <rte_prefetch.h>
-
 const char *const virtqueue_fault_text[VIRTQUEUE_N_FAULTS] = {
 	[VIRTQUEUE_FAULT_NONE] = "",
 	[VIRTQUEUE_FAULT_INDEX] = "the guest's ring index or a descriptor id lies beyond its ring",
@@ -83,7 +80,7 @@ void virtqueue_peek(struct virtqueue *vq, unsigned n, uint16_t *ids)
 {
 	for (unsigned i = 0; i < n; i++) {
 		ids[i] = virtqueue_id(vq, i);
-		rte_prefetch0(&vq->desc[ids[i] & (vq->size - 1)]);
+		__builtin_prefetch(&vq->desc[ids[i] & (vq->size - 1)]);
 	}
 }
 
@@ -93,7 +90,7 @@ static inline struct vring_desc load_desc(const struct vring_desc *d)
 	struct vring_desc copy;
 
 	memcpy(&copy, d, sizeof(copy));
-	rte_compiler_barrier();
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	return copy;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "switch/control/rpc_server.h"
+#include "lib/rpc_server.h"
 
 #include <errno.h>
 #include <stdbool.h>

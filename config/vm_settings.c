@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "config/vm_settings.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "config/annotation.h"
+#include "config/settings.h"
+#include "lib/cleanup.h"
+#include "lib/whole_file.h"
+
+#define FILE_LEN_MAX (1024 * 1024)
+
+static const struct setting_word vmms[] = {
+	{ "auto", VM_VMM_AUTO },
+	{ "qemu", VM_VMM_QEMU },
+	{ "uml", VM_VMM_UML },
+	{ NULL },
+};
+
+static const struct setting_word machines[] = {
+	{ "q35", VM_MACHINE_Q35 },
+	{ "microvm", VM_MACHINE_MICROVM },
+	{ NULL },
+};
+
+static const struct setting_word accels[] = {
+	{ "auto", VM_ACCEL_AUTO },
+	{ "kvm", VM_ACCEL_KVM },
+	{ "tcg", VM_ACCEL_TCG },
+	{ NULL },
+};
+
+static const struct setting_word roots[] = {
+	{ "auto", VM_ROOT_AUTO },
+	{ "virtiofs", VM_ROOT_VIRTIOFS },
+	{ "ext4", VM_ROOT_EXT4 },
+	{ "initramfs", VM_ROOT_INITRAMFS },
+	{ NULL },
+};
+
+static const struct setting_word mac_modes[] = {
+	{ "adopt", VM_MAC_ADOPT },
+	{ "substitute", VM_MAC_SUBSTITUTE },
+	{ NULL },
+};
+
+static const struct setting_word guards[] = {
+	{ "exclusive", VM_GUARD_EXCLUSIVE },
+	{ "shared", VM_GUARD_SHARED },
+	{ "off", VM_GUARD_OFF },
+	{ NULL },
+};
+
+static const struct setting_word switches[] = { { "on", true }, { "off", false }, { NULL } };
+
+/* The seeds write them in capitals. */
+static const struct setting_word log_levels[] = {
+	{ "off", LOG_LEVEL_OFF },
+	{ "error", LOG_LEVEL_ERROR },
+	{ "warn", LOG_LEVEL_WARN },
+	{ "info", LOG_LEVEL_INFO },
+	{ "debug", LOG_LEVEL_DEBUG },
+	{ "OFF", LOG_LEVEL_OFF },
+	{ "ERROR", LOG_LEVEL_ERROR },
+	{ "INFO", LOG_LEVEL_INFO },
+	{ "DEBUG", LOG_LEVEL_DEBUG },
+	{ NULL },
+};
+
+static const struct setting_word log_formats[] = {
+	{ "text", LOG_FORMAT_TEXT },
+	{ "json", LOG_FORMAT_JSON },
+	{ NULL },
+};
+
+/* What a workload is asked to end with. */
+static const struct setting_word stop_signals[] = {
+	{ "SIGTERM", SIGTERM },
+	{ "SIGINT", SIGINT },
+	{ "SIGQUIT", SIGQUIT },
+	{ "SIGHUP", SIGHUP },
+	{ "SIGUSR1", SIGUSR1 },
+	{ "SIGUSR2", SIGUSR2 },
+	{ "SIGWINCH", SIGWINCH },
+	{ "SIGKILL", SIGKILL },
+	{ NULL },
+};
+
+#define FIELD(member) SETTING_FIELD(struct vm_settings, member)
+
+static const struct setting rows[] = {
+	{ "name", SETTING_NAME, FIELD(name), .unit = "NAME", .preset = "vm0",
+		.help = "the VM's, and of its sockets in run-dir" },
+	{ "vmm", SETTING_ENUM, FIELD(vmm), .preset = "auto", .words = vmms,
+		.help = "what runs it; auto is QEMU. uml is no security boundary" },
+	{ "vmm-program", SETTING_PATH, FIELD(vmm_program), .unit = "PATH",
+		.help = "instead of the one in PATH" },
+	{ "machine", SETTING_ENUM, FIELD(machine), .preset = "q35", .words = machines,
+		.help = "what QEMU pretends to be" },
+	{ "accel", SETTING_ENUM, FIELD(accel), .preset = "auto", .words = accels,
+		.help = "auto uses KVM if it works, else emulates (tcg)" },
+	{ "cpus", SETTING_U32, FIELD(cpus), .unit = "N", .preset = "1", .min = 1, .max = 256,
+		.help = "virtual processors" },
+	{ "memory", SETTING_U32, FIELD(memory_mib), .unit = "MIB", .preset = "512", .min = 64,
+		.max = 1024 * 1024, .help = "of the guest" },
+	{ "kernel", SETTING_PATH, FIELD(kernel), .unit = "PATH",
+		.help = "the guest's; of UML, the program that it is" },
+	{ "modules-dir", SETTING_PATH, FIELD(modules_dir), .unit = "PATH",
+		.help = "its modules: a directory with modules.dep" },
+	{ "kernel-append", SETTING_STRING, FIELD(kernel_append), .unit = "TEXT",
+		.help = "more for its command line" },
+	{ "boot-timeout", SETTING_U32, FIELD(boot_timeout_s), .unit = "SECONDS", .preset = "60",
+		.min = 1, .max = 3600, .help = "until the agent answers" },
+
+	{ "rootfs", SETTING_PATH, FIELD(rootfs), .unit = "PATH",
+		.help = "the directory that is the guest's root" },
+	{ "root", SETTING_ENUM, FIELD(root), .preset = "auto", .words = roots,
+		.help = "how it gets there; auto takes the first that works" },
+	{ "readonly", SETTING_BOOL, FIELD(readonly), .preset = "false",
+		.help = "the root cannot be written to" },
+	{ "hostname", SETTING_NAME, FIELD(hostname), .unit = "NAME",
+		.help = "the guest's; by default the pod's" },
+	{ "user", SETTING_STRING, FIELD(user), .unit = "USER[:GROUP]",
+		.help = "whom the command runs as, by number or by name in the root's "
+			"/etc/passwd" },
+	{ "cwd", SETTING_PATH, FIELD(cwd), .unit = "PATH", .preset = "/",
+		.help = "where the command runs" },
+	{ "tty", SETTING_BOOL, FIELD(tty), .preset = "false",
+		.help = "the command gets a terminal" },
+	{ "stop-signal", SETTING_U32, FIELD(stop_signal), .unit = "SIGNAL", .preset = "SIGTERM",
+		.min = 1, .max = 64, .words = stop_signals,
+		.help = "what asks the command to end" },
+	{ "stop-timeout", SETTING_U32, FIELD(stop_timeout_s), .unit = "SECONDS", .preset = "0",
+		.min = 0, .max = 1000000,
+		.help = "from that signal until the VM is ended; 0: run waits" },
+
+	{ "interface", SETTING_NAME, FIELD(interface), .unit = "NAME",
+		.help = "the pod's; by default that of the default route" },
+	{ "mac-mode", SETTING_ENUM, FIELD(mac_mode), .preset = "adopt", .words = mac_modes,
+		.help = "whether the guest has the pod's MAC address or one of its own" },
+	{ "mac", SETTING_MAC, FIELD(mac), .unit = "MAC",
+		.help = "its own; by default made from its name" },
+	{ "guard", SETTING_ENUM, FIELD(guard), .preset = "exclusive", .words = guards,
+		.help = "what of the pod's traffic the pod's kernel does not see" },
+	{ "kernel-ports", SETTING_STRING, FIELD(kernel_ports), .unit = "LIST",
+		.help = "what the pod's kernel keeps in shared mode: tcp/80,udp/53-60" },
+	{ "outside-guard", SETTING_BOOL, FIELD(outside_guard), .preset = "false",
+		.help = "a guard is in place that cannot be seen from here: set none" },
+	{ "host-port", SETTING_BOOL, FIELD(host_port), .preset = "false",
+		.help = "the guest reaches the pod on the identity address" },
+	{ "anti-spoof", SETTING_ENUM, FIELD(anti_spoof), .preset = "on", .words = switches,
+		.help = "whether the guest is held to its addresses" },
+	{ "lab", SETTING_BOOL, FIELD(lab), .preset = "false",
+		.help = "also in the machine's own network namespace" },
+	{ "address-wait", SETTING_U32, FIELD(address_wait_s), .unit = "SECONDS", .preset = "10",
+		.min = 0, .max = 3600, .help = "for an address that is still to come" },
+
+	{ "run-dir", SETTING_PATH, FIELD(run_dir), .unit = "PATH", .preset = "/run/sluice",
+		.help = "for sockets and what lasts as long as the VM" },
+	{ "cache-dir", SETTING_PATH, FIELD(cache_dir), .unit = "PATH",
+		.preset = "/var/cache/sluice", .help = "for images that VMs share" },
+	{ "agent", SETTING_PATH, FIELD(agent), .unit = "PATH",
+		.help = "the guest agent; by default the one installed with this program" },
+	{ "virtiofsd", SETTING_PATH, FIELD(virtiofsd), .unit = "PATH",
+		.help = "instead of the one in its usual places" },
+	{ "log-file", SETTING_PATH, FIELD(log_file), .unit = "PATH",
+		.help = "by default NAME.log in run-dir" },
+	{ "log-level", SETTING_ENUM, FIELD(log_level), .preset = "info", .words = log_levels,
+		.help = "least severe events that are written there" },
+	{ "log-format", SETTING_ENUM, FIELD(log_format), .preset = "text", .words = log_formats,
+		.help = "how a line of the log is written" },
+	{ "console-size", SETTING_U32, FIELD(console_kib), .unit = "KIB", .preset = "256", .min = 4,
+		.max = 65536, .help = "of what the guest's kernel said last" },
+};
+
+static const struct settings table = SETTINGS(rows, "SLUICE_");
+
+static int load_file(const struct vm_sources *from, struct vm_settings *settings, struct err *err)
+{
+	json_error_t where;
+	json_t *root;
+	int ret;
+
+	root = json_load_file(from->config_path, JSON_REJECT_DUPLICATES, &where);
+	if (root == NULL && json_error_code(&where) == json_error_cannot_open_file)
+		return !from->config_required && errno == ENOENT
+			       ? 0
+			       : err_errno(err, errno, "%s", from->config_path);
+	if (root == NULL)
+		return err_set(err, -EINVAL, "%s:%d:%d: %s", from->config_path, where.line,
+			where.column, where.text);
+	ret = settings_from_json(&table, root, "", 0, NULL, settings, NULL, err);
+	json_decref(root);
+	return ret < 0 ? err_wrap(err, ret, "%s", from->config_path) : 0;
+}
+
+struct annotated {
+	struct vm_settings *settings;
+	struct err *err;
+};
+
+static int set_annotation(void *arg, const char *key, const char *value)
+{
+	static const char prefix[] = VM_ANNOTATION_PREFIX;
+	struct annotated *to = arg;
+	struct err why = { "" };
+	int ret;
+
+	if (strncmp(key, prefix, strlen(prefix)) != 0)
+		return 0;
+	ret = settings_set(&table, key + strlen(prefix), value, to->settings, &why);
+	return ret < 0 ? err_set(to->err, ret, "%s%s", prefix, why.text) : 0;
+}
+
+int vm_settings_annotations(
+	const char *text, size_t len, struct vm_settings *settings, struct err *err)
+{
+	struct annotated to = { settings, err };
+
+	return annotation_each(text, len, set_annotation, &to, err);
+}
+
+static int load_annotations(const char *path, struct vm_settings *settings, struct err *err)
+{
+	cleanup_free char *text = NULL;
+	size_t len;
+	int ret = whole_file_read(path, FILE_LEN_MAX, &text, &len);
+
+	if (ret < 0)
+		return err_errno(err, -ret, "%s", path);
+	ret = vm_settings_annotations(text, len, settings, err);
+	return ret < 0 ? err_wrap(err, ret, "%s", path) : 0;
+}
+
+static int load_environment(struct vm_settings *settings, struct err *err)
+{
+	const char *level = getenv("RUNCVM_LOG_LEVEL");
+	int ret = 0;
+
+	if (level != NULL && *level != '\0') {
+		ret = settings_set(&table, "log-level", level, settings, err);
+		if (ret < 0)
+			return err_wrap(err, ret, "RUNCVM_LOG_LEVEL");
+	}
+	return settings_from_env(&table, settings, err);
+}
+
+int vm_settings_load(
+	const struct vm_sources *sources, struct vm_settings *settings, struct err *err)
+{
+	int ret = 0;
+
+	memset(settings, 0, sizeof(*settings));
+	settings_apply_defaults(&table, 0, settings);
+	if (sources->config_path != NULL)
+		ret = load_file(sources, settings, err);
+	if (ret == 0 && sources->annotations_path != NULL)
+		ret = load_annotations(sources->annotations_path, settings, err);
+	if (ret == 0)
+		ret = load_environment(settings, err);
+	if (ret == 0 && sources->words != NULL)
+		ret = settings_from_args(&table, sources->words, settings, err);
+	return ret;
+}
+
+void vm_settings_print_help(FILE *out)
+{
+	settings_print_help(&table, "--", out);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * The settings of `sluice-vm run`: one table, and the layers that fill it, weakest first:
+ *
+ *   defaults < /etc/sluice/sluice.json < annotations < SLUICE_* environment < command line
+ *
+ * The configuration file is one JSON object. An annotations file is what Kubernetes' downward API
+ * writes of a pod's annotations, KEY="VALUE" a line with the value quoted as strconv.Quote() of Go
+ * does; keys that do not begin with "sluice.dev/" are others' and are ignored, those that do are
+ * strict. RUNCVM_LOG_LEVEL is read where SLUICE_LOG_LEVEL is not set.
+ */
+
+#include <limits.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config/l4_ports.h"
+#include "lib/err.h"
+#include "lib/log.h"
+#include "lib/mac.h"
+
+#define VM_CONFIG_PATH       "/etc/sluice/sluice.json"
+#define VM_ANNOTATION_PREFIX "sluice.dev/"
+#define VM_NAME_MAX          32
+#define VM_TEXT_MAX          1024
+
+enum vm_vmm { VM_VMM_AUTO, VM_VMM_QEMU, VM_VMM_UML };
+enum vm_machine { VM_MACHINE_Q35, VM_MACHINE_MICROVM };
+enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
+enum vm_guard { VM_GUARD_OFF, VM_GUARD_EXCLUSIVE, VM_GUARD_SHARED };
+enum vm_root { VM_ROOT_AUTO, VM_ROOT_VIRTIOFS, VM_ROOT_EXT4, VM_ROOT_INITRAMFS };
+enum vm_mac_mode { VM_MAC_ADOPT, VM_MAC_SUBSTITUTE };
+
+struct vm_settings {
+	/* the machine */
+	char name[VM_NAME_MAX];
+	uint32_t vmm;     /* enum vm_vmm */
+	uint32_t machine; /* enum vm_machine */
+	uint32_t accel;   /* enum vm_accel */
+	char vmm_program[PATH_MAX];
+	uint32_t cpus, memory_mib;
+	char kernel[PATH_MAX], modules_dir[PATH_MAX];
+	char kernel_append[VM_TEXT_MAX];
+	uint32_t boot_timeout_s;
+
+	/* what it runs */
+	char rootfs[PATH_MAX];
+	uint32_t root; /* enum vm_root */
+	bool readonly;
+	char hostname[65];
+	char user[128], cwd[PATH_MAX];
+	bool tty;
+	uint32_t stop_signal, stop_timeout_s; /* 0: nothing happens by itself */
+
+	/* the pod */
+	char interface[IF_NAMESIZE];
+	uint32_t mac_mode; /* enum vm_mac_mode */
+	struct mac mac;    /* of the guest in substitute mode; zero: made of its name */
+	uint32_t guard;    /* enum vm_guard */
+	char kernel_ports[L4_PORTS_TEXT_MAX];
+	bool outside_guard, host_port, lab;
+	uint32_t anti_spoof; /* 0: off */
+	uint32_t address_wait_s;
+
+	/* this program */
+	char run_dir[PATH_MAX], cache_dir[PATH_MAX], log_file[PATH_MAX];
+	char agent[PATH_MAX], virtiofsd[PATH_MAX];
+	enum log_level log_level;
+	enum log_format log_format;
+	uint32_t console_kib;
+};
+
+/* Where the layers come from; NULL: that one is left out. */
+struct vm_sources {
+	const char *config_path;
+	bool config_required; /* it was asked for: it must be there */
+	const char *annotations_path;
+	char *const *words; /* of the command line, see settings_from_args() */
+};
+
+/* -EINVAL and one line that begins with where it was said; other codes: a file cannot be read. */
+int vm_settings_load(
+	const struct vm_sources *sources, struct vm_settings *settings, struct err *err);
+
+/* The lines of an annotations file that are ours, as settings. */
+int vm_settings_annotations(
+	const char *text, size_t len, struct vm_settings *settings, struct err *err);
+
+void vm_settings_print_help(FILE *out);

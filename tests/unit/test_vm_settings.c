@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/vm_settings.h"
+
+/* A file with this text; the path is static. */
+static char *file_with(const char *text)
+{
+	static char path[2][32];
+	static unsigned n;
+	char *p = path[n++ % 2];
+	int fd;
+
+	strcpy(p, "/tmp/sluice-settings-XXXXXX");
+	fd = mkstemp(p);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	return p;
+}
+
+static int teardown(void **state)
+{
+	unsetenv("SLUICE_MEMORY");
+	unsetenv("SLUICE_LOG_LEVEL");
+	unsetenv("RUNCVM_LOG_LEVEL");
+	return 0;
+}
+
+static void test_defaults(void **state)
+{
+	struct vm_settings s;
+	struct err err = { "" };
+
+	assert_int_equal(vm_settings_load(&(struct vm_sources) { 0 }, &s, &err), 0);
+	assert_string_equal(s.name, "vm0");
+	assert_int_equal(s.memory_mib, 512);
+	assert_int_equal(s.vmm, VM_VMM_AUTO);
+	assert_int_equal(s.guard, VM_GUARD_EXCLUSIVE);
+	assert_true(s.anti_spoof);
+	assert_int_equal(s.stop_signal, 15);
+	assert_int_equal(s.stop_timeout_s, 0);
+	assert_string_equal(s.cwd, "/");
+}
+
+/* Each layer is stronger than the one before. */
+static void test_layers(void **state)
+{
+	char *config = file_with("{ \"memory\": 100, \"cpus\": 2, \"hostname\": \"a\" }");
+	char *annotations = file_with("other/key=\"x\"\nsluice.dev/memory=\"200\"\n"
+				      "sluice.dev/hostname=\"b\"\n");
+	char word[] = "--memory=400", *words[] = { word, NULL };
+	struct vm_sources from = { .config_path = config };
+	struct vm_settings s;
+	struct err err = { "" };
+
+	assert_int_equal(vm_settings_load(&from, &s, &err), 0);
+	assert_int_equal(s.memory_mib, 100);
+	from.annotations_path = annotations;
+	assert_int_equal(vm_settings_load(&from, &s, &err), 0);
+	assert_int_equal(s.memory_mib, 200);
+	setenv("SLUICE_MEMORY", "300", 1);
+	assert_int_equal(vm_settings_load(&from, &s, &err), 0);
+	assert_int_equal(s.memory_mib, 300);
+	from.words = words;
+	assert_int_equal(vm_settings_load(&from, &s, &err), 0);
+	assert_int_equal(s.memory_mib, 400);
+	assert_int_equal(s.cpus, 2);
+	assert_string_equal(s.hostname, "b");
+	unlink(config);
+	unlink(annotations);
+}
+
+static void refuse(const struct vm_sources *from, const char *expected)
+{
+	struct vm_settings s;
+	struct err err = { "" };
+
+	assert_true(vm_settings_load(from, &s, &err) < 0);
+	if (strstr(err.text, expected) == NULL)
+		fail_msg("\"%s\" is not in: %s", expected, err.text);
+	assert_null(strchr(err.text, '\n'));
+}
+
+static void test_refusals(void **state)
+{
+	char *config = file_with("{ \"memroy\": 100 }");
+	char *annotations = file_with("sluice.dev/vmm=\"xen\"\n");
+	char name[] = "--memory", value[] = "1", *words[] = { name, value, NULL };
+
+	refuse(&(struct vm_sources) { .config_path = config }, "memory");
+	refuse(&(struct vm_sources) { .annotations_path = annotations },
+		"sluice.dev/vmm: \"xen\" is not allowed (must be \"auto\", \"qemu\"");
+	refuse(&(struct vm_sources) { .words = words }, "--memory");
+	refuse(&(struct vm_sources) { .config_path = "/no/such", .config_required = true },
+		"/no/such: No such file");
+	refuse(&(struct vm_sources) { .annotations_path = "/no/such" }, "/no/such");
+	unlink(config);
+	unlink(annotations);
+}
+
+static void test_a_config_file_may_be_missing(void **state)
+{
+	struct vm_settings s;
+
+	assert_int_equal(
+		vm_settings_load(&(struct vm_sources) { .config_path = "/no/such" }, &s, NULL), 0);
+}
+
+/* The seeds' variable, in its capitals; ours is stronger. */
+static void test_log_level_of_old(void **state)
+{
+	struct vm_settings s;
+	struct err err = { "" };
+
+	setenv("RUNCVM_LOG_LEVEL", "DEBUG", 1);
+	assert_int_equal(vm_settings_load(&(struct vm_sources) { 0 }, &s, &err), 0);
+	assert_int_equal(s.log_level, LOG_LEVEL_DEBUG);
+	setenv("SLUICE_LOG_LEVEL", "ERROR", 1);
+	assert_int_equal(vm_settings_load(&(struct vm_sources) { 0 }, &s, &err), 0);
+	assert_int_equal(s.log_level, LOG_LEVEL_ERROR);
+	setenv("RUNCVM_LOG_LEVEL", "LOUD", 1);
+	refuse(&(struct vm_sources) { 0 }, "RUNCVM_LOG_LEVEL");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_defaults, teardown),
+		cmocka_unit_test_teardown(test_layers, teardown),
+		cmocka_unit_test_teardown(test_refusals, teardown),
+		cmocka_unit_test_teardown(test_a_config_file_may_be_missing, teardown),
+		cmocka_unit_test_teardown(test_log_level_of_old, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
