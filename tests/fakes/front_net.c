@@ -27,6 +27,8 @@ struct cut {
 
 uint32_t frontend_header_len(const struct frontend *f)
 {
+	if (f->options.no_header)
+		return 0;
 	return f->features & (VF_VERSION_1 | VF_MRG_RXBUF) ? 12 : 10;
 }
 
@@ -439,7 +441,7 @@ static int rx_frame(struct frontend *f, struct virtio_net_hdr_mrg_rxbuf *hdr)
 		return frontend_fail(f, -EPROTO, "rx: %u bytes, shorter than a header", total);
 	memset(hdr, 0, sizeof(*hdr));
 	memcpy(hdr, f->scratch, header_len);
-	if (header_len == 10)
+	if (header_len < 12)
 		hdr->num_buffers = 1;
 	if (hdr->num_buffers == 0 || (hdr->num_buffers > 1 && !(f->features & VF_MRG_RXBUF)))
 		return frontend_fail(f, -EPROTO, "rx: num_buffers %u", hdr->num_buffers);

@@ -5,7 +5,7 @@
 
 #include "tests/fakes/vhost_frontend.h"
 
-/* 10 or 12: the latter once VERSION_1 or MRG_RXBUF was negotiated. */
+/* 10 or 12: the latter once VERSION_1 or MRG_RXBUF was negotiated; 0 without one. */
 uint32_t frontend_header_len(const struct frontend *f);
 
 /*

@@ -57,6 +57,7 @@ struct frontend_options {
 	unsigned n_regions;         /* of guest memory; 0: 1 */
 	unsigned n_pairs;           /* of queues, at most FRONT_PAIRS_MAX; 0: 1 */
 	bool seal;                  /* guest memory cannot shrink or grow */
+	bool no_header;             /* another kind of device: no virtio-net header before frames */
 	struct front_layout rx, tx;
 	int timeout_ms; /* of every wait that has none of its own; 0: 5000 */
 };

@@ -16,12 +16,12 @@ dir=${1:?$usage}
 tools=${2:?$usage}
 here=$(cd "$(dirname "$0")" && pwd)
 
-programs=(/usr/bin/iperf3 /usr/sbin/ip /usr/sbin/ethtool /usr/bin/sha256sum /bin/dash)
-for tool in raw_frames tcp_pump udp_gso udp_ping udp_stream; do
+programs=(/usr/bin/iperf3 /usr/sbin/ip /usr/sbin/ethtool /usr/bin/sha256sum /usr/bin/flock /bin/dash)
+for tool in raw_frames tcp_pump udp_gso udp_ping udp_stream vsock_stream; do
     [[ -x $tools/$tool ]] || { echo "$tools/$tool is missing: run ./dev build" >&2; exit 1; }
     programs+=("$tools/$tool")
 done
-modules=(virtio_net vxlan 8021q virtio_pci ipv6)
+modules=(virtio_net vxlan 8021q virtio_pci ipv6 virtiofs nfs nfsv4 vsock vmw_vsock_virtio_transport)
 
 libraries() {
     ldd "${programs[@]}" | awk '$2 == "=>" { print $3 } $1 ~ /^\// && NF == 2 { print $1 }' |

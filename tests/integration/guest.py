@@ -61,6 +61,11 @@ def tap(ifname):
     return {"kind": "tap", "ifname": ifname}
 
 
+def vsock(socket):
+    """A vsock device on the vhost-user backend that listens on `socket`."""
+    return {"kind": "vsock", "socket": str(socket)}
+
+
 class Guest:
     """What every kind of guest has in common; subclasses say which command boots it."""
 
@@ -236,6 +241,8 @@ class Uml(Guest):
             if nic["kind"] == "tap":
                 nics.append(f"vec{n_taps}:transport=tap,ifname={nic['ifname']},depth=128,gro=1")
                 n_taps += 1
+            elif nic["kind"] == "vsock":
+                nics.append(f"virtio_uml.device={nic['socket']}:19")
             else:
                 nics.append(f"virtio_uml.device={nic['socket']}:1")
         return [os.path.join(GUEST_DIR, "linux.uml"), f"mem={self.memory}M",
@@ -266,6 +273,10 @@ class Qemu(Guest):
                    "-append", "rdinit=/init console=ttyS1 guest.console=ttyS0",
                    "-qmp", f"unix:{self._qmp_path()},server=on,wait=off"]
         for i, nic in enumerate(self.nics):
+            if nic["kind"] == "vsock":
+                command += ["-chardev", f"socket,id=port{i},path={nic['socket']}", "-device",
+                            f"vhost-user-vsock-pci,chardev=port{i},vectors=0"]
+                continue
             options = dict(nic["options"])
             queues = options.pop("queues", 1)
             if queues > 1:
