@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "guest-agent/agent.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+
+#include "guest-agent/agent_private.h"
+#include "guest-agent/exec.h"
+#include "guest-agent/status.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+
+#define NOT_EXECUTABLE 126
+
+/* --- a client's first frame ------------------------------------------------------------------- */
+
+static int answer_status(struct agent *agent, struct client *client)
+{
+	cleanup_free char *text = status_text(agent);
+
+	if (text == NULL)
+		return -ENOMEM;
+	client_put(client, agent_wire_put(client_output(client), AGENT_STATUS, text, strlen(text)));
+	client_finish(client, CLIENT_SOON, NULL, NULL);
+	return 0;
+}
+
+static void on_poweroff_closed(void *arg, bool in_order)
+{
+	struct agent *agent = arg;
+
+	if (agent->plan.poweroff != NULL)
+		agent->plan.poweroff(agent->plan.owner);
+}
+
+static int on_first_frame(void *arg, struct client *client, enum agent_wire_type type,
+	struct evbuffer *in, uint32_t len, struct err *err)
+{
+	struct agent *agent = arg;
+
+	switch (type) {
+	case AGENT_START:
+		return exec_begin(agent, client, in, len);
+	case AGENT_ATTACH:
+		return workload_attach(&agent->workload, client, in, len, err);
+	case AGENT_STATUS:
+		return answer_status(agent, client);
+	case AGENT_POWEROFF:
+		log_info("a client asked for the machine to be turned off");
+		client_finish(client, CLIENT_SOON, on_poweroff_closed, agent);
+		return 0;
+	default:
+		return err_set(err, -EPROTO, "a %s frame came first", agent_wire_name(type));
+	}
+}
+
+static void on_gone(void *arg)
+{
+}
+
+static const struct client_role first_role = {
+	.frame = on_first_frame,
+	.room = on_gone,
+	.gone = on_gone,
+};
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+static void on_client(void *owner, int fd)
+{
+	struct agent *agent = owner;
+
+	if (agent->clients.n >= CLIENTS_MAX) {
+		log_limited(LOG_LEVEL_WARN, "a client was refused: there are too many",
+			log_int("clients", agent->clients.n));
+		close(fd);
+		return;
+	}
+	client_new(agent->loop, &agent->clients, fd, &first_role, agent);
+}
+
+static void on_forward(void *owner, int fd)
+{
+	struct agent *agent = owner;
+
+	forwards_accept(agent->forwards, fd);
+}
+
+static int listen_vsock(struct agent *agent, struct err *err)
+{
+	int ret = listener_vsock(agent->loop, AGENT_PORT, on_client, agent, &agent->listener, err);
+
+	if (ret < 0)
+		return ret;
+	return listener_vsock(
+		agent->loop, AGENT_FORWARD_PORT, on_forward, agent, &agent->forward_listener, err);
+}
+
+static int listen_unix(struct agent *agent, struct err *err)
+{
+	char path[PATH_MAX];
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/agent", agent->plan.socket_dir);
+	ret = listener_unix(agent->loop, path, on_client, agent, &agent->listener, err);
+	if (ret < 0)
+		return ret;
+	snprintf(path, sizeof(path), "%s/forward", agent->plan.socket_dir);
+	return listener_unix(agent->loop, path, on_forward, agent, &agent->forward_listener, err);
+}
+
+/* --- the agent -------------------------------------------------------------------------------- */
+
+static int copy_plan(struct agent *agent, const struct agent_plan *plan)
+{
+	agent->plan = *plan;
+	agent->plan.root = strdup(plan->root);
+	if (plan->socket_dir != NULL)
+		agent->plan.socket_dir = strdup(plan->socket_dir);
+	if (agent->plan.root == NULL ||
+		(plan->socket_dir != NULL && agent->plan.socket_dir == NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+static int set_up(struct agent *agent, const struct agent_plan *plan, struct err *err)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	int ret;
+
+	if (copy_plan(agent, plan) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	sigaction(SIGPIPE, &ignore, NULL);
+	ret = process_host_init(&agent->host, agent->loop, err);
+	if (ret < 0)
+		return ret;
+	agent->forwards = forwards_new(agent->loop);
+	if (agent->forwards == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	return plan->socket_dir != NULL ? listen_unix(agent, err) : listen_vsock(agent, err);
+}
+
+int agent_create(
+	struct event_base *loop, const struct agent_plan *plan, struct agent **out, struct err *err)
+{
+	struct agent *agent = calloc(1, sizeof(*agent));
+	int ret;
+
+	if (agent == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	agent->loop = loop;
+	LIST_INIT(&agent->clients.clients);
+	LIST_INIT(&agent->host.processes);
+	agent->host.own_pid_ns = -1;
+	workload_init(&agent->workload, agent);
+	ret = set_up(agent, plan, err);
+	if (ret < 0) {
+		agent_free(agent);
+		return ret;
+	}
+	*out = agent;
+	return 0;
+}
+
+int agent_start_workload(struct agent *agent, const struct process_spec *spec, char *const *argv,
+	char *const *env, struct err *err)
+{
+	return workload_start(&agent->workload, spec, argv, env, err);
+}
+
+void agent_set_failure(struct agent *agent, const char *text)
+{
+	workload_fail(&agent->workload, NOT_EXECUTABLE, text);
+}
+
+void agent_free(struct agent *agent)
+{
+	struct client *client;
+
+	if (agent == NULL)
+		return;
+	listener_free(agent->listener);
+	listener_free(agent->forward_listener);
+	while ((client = LIST_FIRST(&agent->clients.clients)) != NULL)
+		client_drop(client);
+	forwards_free(agent->forwards);
+	workload_free(&agent->workload);
+	process_host_close(&agent->host);
+	free((char *)agent->plan.root);
+	free((char *)agent->plan.socket_dir);
+	free(agent);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The workload, and clients that attach to it, lose their connection and come back. */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+#include <jansson.h>
+
+#include "agent_lab.h"
+
+#define MIB (1024ULL * 1024)
+
+/* Output from its own beginning to EXIT on one connection. */
+static void test_runs_and_ends(void **state)
+{
+	struct lab lab;
+	struct lab_client client;
+
+	lab_start(&lab, &(struct lab_plan) { .argv = words("sh", "-c",
+						     "echo $$ $WORKLOAD; echo err >&2; read x; "
+						     "echo \"got $x\"; exit 5") });
+	client_open(&client, &lab);
+	client_attach(&client, 0, 0);
+	assert_int_equal(client.attached.pid, 1);
+	client_await_text(&client, "1 yes\n");
+	evbuffer_add(client.stdin_data, "words\n", 6);
+	client_await(&client, &client.has_ended);
+	assert_string_equal(client_text(&client, 0), "1 yes\ngot words\n");
+	assert_string_equal(client_text(&client, 1), "err\n");
+	client_check_exit(&client, 5);
+	client_close(&client);
+	lab_await_news(&lab, 'e');
+	/* Who attaches later still gets it; what was not acknowledged is still there. */
+	client_open(&client, &lab);
+	client_attach(&client, 6, 4);
+	client_await(&client, &client.has_ended);
+	assert_string_equal(client_text(&client, 0), "got words\n");
+	assert_string_equal(client_text(&client, 1), "");
+	client_check_exit(&client, 5);
+	client_close(&client);
+	/* And there is nothing to be joined. */
+	client_open(&client, &lab);
+	client_exec(&client, "{}", words("true"), NULL);
+	client_await(&client, &client.has_ended);
+	assert_int_equal(client.error_status, 126);
+	assert_string_equal(client.text, "the workload has ended");
+	client_close(&client);
+	lab_stop(&lab);
+}
+
+/* The output of seq -w 1 8388608: lines of 8 bytes, 64 MiB. */
+static uint8_t line_byte(uint64_t offset)
+{
+	uint64_t number = offset / 8 + 1;
+
+	if (offset % 8 == 7)
+		return '\n';
+	for (uint64_t i = offset % 8; i < 6; i++)
+		number /= 10;
+	return (uint8_t)('0' + number % 10);
+}
+
+/* Clients lose their connection again and again, at any offset, and go on where they were. */
+static void test_nothing_is_lost_or_doubled(void **state)
+{
+	const uint64_t total = 64 * MIB;
+	uint64_t have = 0;
+	struct lab lab;
+	struct lab_client client;
+	int n_connections = 0;
+
+	lab_start(&lab, &(struct lab_plan) { .argv = words("seq", "-w", "1", "8388608") });
+	for (; have < total; n_connections++) {
+		client_open(&client, &lab);
+		client.expected = line_byte;
+		client_attach(&client, have, 0);
+		assert_int_equal(client.attached.n_stdout, have);
+		client_await_output(&client, have + 300000 + 777 * (uint64_t)n_connections);
+		if (n_connections % 2 == 0) {
+			client_acknowledge(&client);
+			client_settle(&client, 0);
+		}
+		have = client.n_outputs[0];
+		if (have == total) {
+			client_await(&client, &client.has_ended);
+			client_check_exit(&client, 0);
+		}
+		client_close(&client);
+	}
+	assert_int_equal(have, total);
+	assert_true(n_connections >= 64);
+	lab_await_news(&lab, 'e');
+	lab_stop(&lab);
+}
+
+/* Output that nobody acknowledges stops the workload, and is all there when somebody does. */
+static void test_waits_for_acknowledgement(void **state)
+{
+	struct lab lab;
+	struct lab_client client;
+
+	lab_start(&lab,
+		&(struct lab_plan) {
+			.argv = words("sh", "-c", "seq 1 1000000; echo over >&2; sleep 100000") });
+	client_open(&client, &lab);
+	client_attach(&client, 0, 0);
+	client_await_output(&client, MIB);
+	assert_false(client_hears(&client, 300));
+	assert_int_equal(client.n_outputs[0], MIB);
+	while (client.n_outputs[1] == 0) {
+		client_acknowledge(&client);
+		client_settle(&client, 100);
+	}
+	assert_int_equal(client.n_outputs[0], 6888896);
+	assert_string_equal(client_text(&client, 0) + 6888896 - 8, "1000000\n");
+	client_close(&client);
+	lab_stop(&lab);
+}
+
+static void test_last_attachment_wins(void **state)
+{
+	struct lab lab;
+	struct lab_client first, second;
+
+	lab_start(&lab, &(struct lab_plan) { .argv = words("cat") });
+	client_open(&first, &lab);
+	client_attach(&first, 0, 0);
+	evbuffer_add(first.stdin_data, "one\n", 4);
+	client_await_text(&first, "one\n");
+	client_open(&second, &lab);
+	client_attach(&second, 4, 0);
+	client_await(&first, &first.has_ended);
+	assert_false(first.has_exit);
+	evbuffer_add(second.stdin_data, "two\n", 4);
+	client_await_text(&second, "two\n");
+	assert_string_equal(client_text(&second, 0), "two\n");
+	client_close(&first);
+	/* Beyond what there is: not one of its clients. */
+	client_open(&first, &lab);
+	client_send(&first);
+	const struct agent_offsets beyond = { .n_stdout = 9 };
+
+	agent_wire_put_offsets(first.out, AGENT_ATTACH, &beyond);
+	client_await(&first, &first.has_ended);
+	assert_true(first.has_error);
+	client_close(&first);
+	/* An acknowledgement of what was not sent ends the one that it comes from. */
+	agent_wire_put_offsets(second.out, AGENT_OUTPUT_ACK, &beyond);
+	client_await(&second, &second.has_ended);
+	client_close(&second);
+	client_open(&second, &lab);
+	client_attach(&second, 8, 0);
+	second.closes_stdin = true;
+	client_await(&second, &second.has_exit);
+	client_close(&second);
+	lab_stop(&lab);
+}
+
+/* To the process alone; an init ignores what it has no handler for. */
+static void test_signals(void **state)
+{
+	struct lab lab;
+	struct lab_client client;
+
+	lab_start(&lab,
+		&(struct lab_plan) {
+			.argv = words("sh", "-c",
+				"trap 'echo term' TERM; echo up; while :; do sleep 0.05; done") });
+	client_open(&client, &lab);
+	client_attach(&client, 0, 0);
+	client_await_text(&client, "up\n");
+	client_signal(&client, SIGHUP);
+	client_signal(&client, SIGTERM);
+	client_await_text(&client, "term\n");
+	client_signal(&client, SIGKILL);
+	client_await(&client, &client.has_ended);
+	assert_true(client.ex.signalled);
+	assert_int_equal(client.ex.value, SIGKILL);
+	client_close(&client);
+	lab_await_news(&lab, 'e');
+	lab_stop(&lab);
+}
+
+/* All that runs beside it ends with it: it is their init. */
+static void test_its_end_ends_execs(void **state)
+{
+	struct lab lab;
+	struct lab_client workload, exec;
+
+	lab_start(&lab, &(struct lab_plan) { .argv = words("sh", "-c", "read x; exit 4") });
+	client_open(&workload, &lab);
+	client_attach(&workload, 0, 0);
+	client_open(&exec, &lab);
+	client_exec(
+		&exec, "{}", words("sh", "-c", "setsid sleep 72001 & echo up; sleep 72002"), NULL);
+	client_await_text(&exec, "up\n");
+	workload.closes_stdin = true;
+	client_await(&workload, &workload.has_ended);
+	client_check_exit(&workload, 4);
+	client_await(&exec, &exec.has_ended);
+	assert_true(exec.ex.signalled);
+	assert_int_equal(exec.ex.value, SIGKILL);
+	lab_await_runs("72001", false);
+	client_close(&workload);
+	client_close(&exec);
+	lab_stop(&lab);
+}
+
+/* --- no workload ------------------------------------------------------------------------------ */
+
+static void check_error(struct lab *lab, uint32_t status, const char *text)
+{
+	struct lab_client client;
+
+	client_open(&client, lab);
+	client_attach(&client, 0, 0);
+	assert_true(client.has_error);
+	assert_int_equal(client.error_status, status);
+	assert_string_equal(client.text, text);
+	client_close(&client);
+}
+
+static void test_failures(void **state)
+{
+	struct lab_client client;
+	struct lab lab;
+
+	lab_start(&lab, &(struct lab_plan) { .failure = "mount /data: No such device" });
+	check_error(&lab, 126, "mount /data: No such device");
+	/* One can look around in what there is. */
+	client_run(&client, &lab, "ls /etc; test -e /proc/self/exe && echo proc");
+	assert_string_equal(client_text(&client, 0), "group\npasswd\nproc\n");
+	client_close(&client);
+	lab_stop(&lab);
+
+	lab_start(&lab, &(struct lab_plan) { .argv = words("nonesuch") });
+	check_error(&lab, 127, "nonesuch: not found in PATH");
+	check_error(&lab, 127, "nonesuch: not found in PATH");
+	lab_stop(&lab);
+
+	lab_start(
+		&lab, &(struct lab_plan) { .argv = words("true"), .spec = "{\"cwd\":\"/none\"}" });
+	check_error(&lab, 126, "cannot enter the directory /none: No such file or directory");
+	lab_stop(&lab);
+}
+
+/* Who comes before it is known what there will be waits. */
+static void test_early_clients(void **state)
+{
+	struct lab_client attached, exec;
+	struct lab lab;
+
+	lab_start(&lab, &(struct lab_plan) { .late = words("sh", "-c", "echo late; sleep 72003"),
+				.spec = "{\"user\":\"www\",\"cwd\":\"/work\"}" });
+	client_open(&attached, &lab);
+	agent_wire_put_offsets(attached.out, AGENT_ATTACH, &(struct agent_offsets) { 0 });
+	client_send(&attached);
+	client_open(&exec, &lab);
+	exec.closes_stdin = true;
+	client_exec(&exec, "{}", words("sh", "-c", "id -u; pwd"), NULL);
+	client_send(&exec);
+	assert_false(exec.has_ended || exec.has_started);
+	kill(lab.agent, SIGUSR1);
+	client_await(&exec, &exec.has_ended);
+	/* It takes over what START leaves out. */
+	assert_string_equal(client_text(&exec, 0), "33\n/work\n");
+	client_await_text(&attached, "late\n");
+	client_close(&attached);
+	client_close(&exec);
+	lab_stop(&lab);
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+static void test_status(void **state)
+{
+	struct lab_client client;
+	struct lab lab;
+	json_t *status;
+
+	lab_start(&lab, &(struct lab_plan) { .argv = words("sleep", "100000") });
+	client_run(&client, &lab, "true"); /* so that the workload has been executed */
+	client_close(&client);
+	client_open(&client, &lab);
+	agent_wire_put(client.out, AGENT_STATUS, NULL, 0);
+	client_await(&client, &client.has_status);
+	status = json_loads(client.text, 0, NULL);
+	assert_non_null(status);
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(status, "workload"), "state")),
+		"running");
+	assert_true(json_integer_value(json_object_get(status, "uptimeMs")) > 0);
+	assert_int_equal(json_integer_value(json_object_get(status, "bootMs")), 12);
+	assert_int_equal(json_integer_value(json_object_get(status, "processes")), 1);
+	assert_string_equal(
+		json_string_value(json_object_get(
+			json_array_get(json_object_get(status, "mounts"), 0), "destination")),
+		"/");
+	assert_non_null(strstr(client.text, "{\"interface\":\"lo\",\"address\":\"127.0.0.1\","
+					    "\"prefix\":8}"));
+	json_decref(status);
+	client_close(&client);
+
+	client_open(&client, &lab);
+	agent_wire_put(client.out, AGENT_POWEROFF, NULL, 0);
+	client_await(&client, &client.has_ended);
+	client_close(&client);
+	lab_await_news(&lab, 'p');
+	lab_stop(&lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_runs_and_ends),
+		cmocka_unit_test(test_nothing_is_lost_or_doubled),
+		cmocka_unit_test(test_waits_for_acknowledgement),
+		cmocka_unit_test(test_last_attachment_wins),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_its_end_ends_execs),
+		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_early_clients),
+		cmocka_unit_test(test_status),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
