@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "launcher/exec/exec_options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/settings.h"
+#include "launcher/exec/exec_env.h"
+#include "lib/cleanup.h"
+
+#define FIELD(member) SETTING_FIELD(struct exec_options, member)
+
+static const struct setting rows[] = {
+	{ "vm", SETTING_NAME, FIELD(vm), .unit = "NAME",
+		.help = "the VM, which has its socket at /run/sluice/NAME.vsock" },
+	{ "socket", SETTING_PATH, FIELD(socket), .unit = "PATH",
+		.help = "its vsock socket, if it is elsewhere" },
+	{ "user", SETTING_STRING, FIELD(user), .unit = "USER[:GROUP]",
+		.help = "who runs the command, by number or by the guest's names (default: who "
+			"runs the workload)" },
+	{ "cwd", SETTING_PATH, FIELD(cwd), .unit = "PATH",
+		.help = "its working directory (default: the workload's)" },
+	{ "env-file", SETTING_PATH, FIELD(env_file), .unit = "PATH",
+		.help = "strings K=V of its environment, each ended by a NUL byte" },
+	{ "inherit-env", SETTING_BOOL, FIELD(inherit_env), .preset = "false",
+		.help = "it gets the environment that this program was given" },
+	{ "tty", SETTING_BOOL, FIELD(tty), .preset = "false",
+		.help = "-t: it gets a terminal; ours, if it is read, is raw meanwhile" },
+	{ "interactive", SETTING_BOOL, FIELD(interactive), .preset = "false",
+		.help = "-i: it gets our stdin (otherwise its own is closed)" },
+	{ "timeout", SETTING_U32, FIELD(timeout_s), .preset = "30", .unit = "SECONDS", .min = 1,
+		.max = 86400, .help = "how long the guest's agent is tried until it answers" },
+};
+
+static const struct settings table = SETTINGS(rows, NULL);
+
+/* What the table has not: options that may be given many times, and short ones. */
+struct words {
+	char **kept; /* for the table; ends with NULL */
+	char **env;
+	size_t n_env;
+};
+
+static bool has_name(const char *string)
+{
+	return string[0] != '\0' && strchr(string + 1, '=') != NULL;
+}
+
+static int add_env(struct words *words, char *string, struct err *err)
+{
+	if (string == NULL || !has_name(string))
+		return err_set(err, -EINVAL, "--env: needs K=V");
+	words->env[words->n_env++] = string;
+	return 0;
+}
+
+/* "-it": every letter is one. */
+static int take_letters(const char *letters, struct exec_options *opts, struct err *err)
+{
+	for (const char *c = letters; *c != '\0'; c++) {
+		if (*c == 'i')
+			opts->interactive = true;
+		else if (*c == 't')
+			opts->tty = true;
+		else if (*c == 'h')
+			opts->action = EXEC_ACTION_HELP;
+		else if (*c == 'V')
+			opts->action = EXEC_ACTION_VERSION;
+		else
+			return err_set(err, -EINVAL, "-%s: unknown option (see --help)", letters);
+	}
+	return 0;
+}
+
+/* Whether the next word is this one's value. */
+static bool takes_next(const char *word)
+{
+	const struct setting *row;
+
+	if (strncmp(word, "--", 2) != 0 || strchr(word, '=') != NULL)
+		return false;
+	row = settings_find(&table, word + 2);
+	return row != NULL && row->type != SETTING_BOOL;
+}
+
+/* Up to and without "--". Returns how many words are behind it, or -EINVAL. */
+static int split(char **argv, struct words *words, struct exec_options *opts, struct err *err)
+{
+	char **kept = words->kept;
+	int ret = 0;
+
+	for (; ret == 0 && *argv != NULL && strcmp(*argv, "--") != 0; argv++) {
+		char *word = *argv;
+
+		if (strcmp(word, "--env") == 0 || strcmp(word, "-e") == 0) {
+			ret = add_env(words, argv[1], err);
+			argv += argv[1] != NULL;
+		} else if (strncmp(word, "--env=", 6) == 0) {
+			ret = add_env(words, word + 6, err);
+		} else if (strcmp(word, "--help") == 0) {
+			opts->action = EXEC_ACTION_HELP;
+		} else if (strcmp(word, "--version") == 0) {
+			opts->action = EXEC_ACTION_VERSION;
+		} else if (word[0] == '-' && word[1] != '-' && word[1] != '\0') {
+			ret = take_letters(word + 1, opts, err);
+		} else {
+			*kept++ = word;
+			if (takes_next(word) && argv[1] != NULL)
+				*kept++ = *++argv;
+		}
+	}
+	*kept = NULL;
+	opts->command = *argv != NULL ? argv + 1 : argv;
+	return ret;
+}
+
+static int collect_env(const struct words *words, char *const *environment,
+	struct exec_options *opts, struct err *err)
+{
+	cleanup_free char **of_file = NULL;
+	struct exec_env env = { 0 };
+	size_t n = 0;
+	int ret;
+
+	while (environment != NULL && environment[n] != NULL)
+		n++;
+	ret = exec_env_add(&env, environment, opts->inherit_env ? n : 0);
+	if (ret == 0 && opts->env_file[0] != '\0') {
+		ret = exec_env_read(opts->env_file, &opts->env_bytes, &of_file, &n, err);
+		if (ret == 0)
+			ret = exec_env_add(&env, of_file, n);
+	}
+	if (ret == 0)
+		ret = exec_env_add(&env, words->env, words->n_env);
+	opts->env = env.strings;
+	return ret == -ENOMEM ? err_set(err, ret, "out of memory") : ret;
+}
+
+static int find_socket(struct exec_options *opts, struct err *err)
+{
+	if ((opts->vm[0] == '\0') == (opts->socket[0] == '\0'))
+		return err_set(err, -EINVAL, "--vm or --socket, one of them, says which VM");
+	if (opts->vm[0] != '\0')
+		(void)snprintf(
+			opts->socket, sizeof(opts->socket), "/run/sluice/%s.vsock", opts->vm);
+	return 0;
+}
+
+static int parse(struct words *words, char **argv, char *const *environment,
+	struct exec_options *opts, struct err *err)
+{
+	int ret = split(argv, words, opts, err);
+
+	if (ret < 0 || opts->action != EXEC_ACTION_RUN)
+		return ret;
+	ret = settings_from_args(&table, words->kept, opts, err);
+	if (ret == 0 && opts->command[0] == NULL)
+		ret = err_set(err, -EINVAL, "there is no command: it goes behind \"--\"");
+	if (ret == 0)
+		ret = find_socket(opts, err);
+	return ret == 0 ? collect_env(words, environment, opts, err) : ret;
+}
+
+int exec_options_parse(
+	int argc, char **argv, char *const *environment, struct exec_options *opts, struct err *err)
+{
+	cleanup_free char **kept = calloc((size_t)argc + 1, sizeof(*kept));
+	cleanup_free char **env = calloc((size_t)argc + 1, sizeof(*env));
+	struct words words = { .kept = kept, .env = env };
+
+	*opts = (struct exec_options) { 0 };
+	if (kept == NULL || env == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	settings_apply_defaults(&table, 0, opts);
+	return parse(&words, argv + (argc > 0), environment, opts, err);
+}
+
+void exec_options_free(struct exec_options *opts)
+{
+	free(steal_ptr(&opts->env));
+	free(steal_ptr(&opts->env_bytes));
+}
+
+void exec_options_print_help(const char *program, FILE *out)
+{
+	fprintf(out,
+		"Usage: %s [OPTION]... -- COMMAND [ARGUMENT]...\n"
+		"Runs a command in a VM, beside its workload.\n\n",
+		program);
+	settings_print_help(&table, "--", out);
+	fputs("  --env K=V\n"
+	      "        -e: a string of its environment; may be given many times\n"
+	      "  --help, --version\n"
+	      "\nExit status: the command's, or 128 and the number of the signal that ended it;\n"
+	      "126 if it could not be run, 127 if there is no such command, 125 if the connection\n"
+	      "was lost while it ran.\n",
+		out);
+}
