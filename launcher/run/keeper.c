@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "launcher/run/keeper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "launcher/run/keeper_process.h"
+#include "lib/cleanup.h"
+#include "lib/unix_socket.h"
+
+struct keeper {
+	int sock;
+	pid_t pid;
+	/* What fits into its tables is known here: it does not answer. */
+	pid_t groups[KEEPER_GROUPS_MAX]; /* 0: free */
+	size_t n_paths;
+};
+
+int keeper_start(struct keeper **out, struct err *err)
+{
+	cleanup_free struct keeper *keeper = calloc(1, sizeof(*keeper));
+	cleanup_close int ours = -1;
+	cleanup_close int its = -1;
+	int pair[2];
+	pid_t pid;
+
+	if (keeper == NULL)
+		return err_errno(err, ENOMEM, "cannot start the keeper");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, errno, "cannot start the keeper");
+	ours = pair[0];
+	its = pair[1];
+	pid = fork();
+	if (pid < 0)
+		return err_errno(err, errno, "cannot start the keeper");
+	if (pid == 0)
+		keeper_process_run(its);
+	keeper->pid = pid;
+	keeper->sock = steal_fd(&ours);
+	*out = steal_ptr(&keeper);
+	return 0;
+}
+
+static int tell(struct keeper *keeper, const struct keeper_message *message, int pidfd)
+{
+	size_t len = offsetof(struct keeper_message, path);
+	ssize_t sent;
+
+	if (message->op == KEEPER_ADD_PATH)
+		len += strlen(message->path) + 1;
+	sent = unix_send_fds(keeper->sock, message, len, &pidfd, pidfd >= 0 ? 1 : 0);
+	return sent < 0 ? (int)sent : 0;
+}
+
+static pid_t *find_group(struct keeper *keeper, pid_t leader)
+{
+	for (size_t i = 0; i < KEEPER_GROUPS_MAX; i++)
+		if (keeper->groups[i] == leader)
+			return &keeper->groups[i];
+	return NULL;
+}
+
+int keeper_add_group(struct keeper *keeper, pid_t leader)
+{
+	struct keeper_message message = { .op = KEEPER_ADD_GROUP, .leader = leader };
+	pid_t *slot = find_group(keeper, 0);
+	cleanup_close int pidfd = -1;
+	int ret;
+
+	if (slot == NULL)
+		return -ENOSPC;
+	pidfd = pidfd_open(leader, 0);
+	if (pidfd < 0)
+		return -errno;
+	ret = tell(keeper, &message, pidfd);
+	if (ret == 0)
+		*slot = leader;
+	return ret;
+}
+
+void keeper_drop_group(struct keeper *keeper, pid_t leader)
+{
+	struct keeper_message message = { .op = KEEPER_DROP_GROUP, .leader = leader };
+	pid_t *slot = find_group(keeper, leader);
+
+	if (slot == NULL)
+		return;
+	*slot = 0;
+	tell(keeper, &message, -1);
+}
+
+int keeper_add_path(struct keeper *keeper, const char *path, struct err *err)
+{
+	struct keeper_message message = { .op = KEEPER_ADD_PATH };
+	int ret = -EINVAL;
+
+	if (path[0] == '/' && strlen(path) < sizeof(message.path)) {
+		strcpy(message.path, path);
+		ret = keeper->n_paths < KEEPER_PATHS_MAX ? tell(keeper, &message, -1) : -ENOSPC;
+	}
+	if (ret < 0)
+		return err_errno(err, -ret, "cannot tell the keeper of %s", path);
+	keeper->n_paths++;
+	return 0;
+}
+
+void keeper_end(struct keeper *keeper)
+{
+	const struct keeper_message message = { .op = KEEPER_FORGET };
+
+	if (keeper == NULL)
+		return;
+	if (tell(keeper, &message, -1) < 0)
+		kill(keeper->pid, SIGKILL);
+	close(keeper->sock);
+	while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	free(keeper);
+}

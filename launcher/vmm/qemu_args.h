@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * QEMU's command line: a pure function of the plan and of what was decided and opened for this
+ * start. Of what it says and why:
+ *
+ *  - q35 has its devices on PCI, microvm on MMIO, which its firmware tells the guest by ACPI.
+ *  - The guest's memory is a shared memfd: vhost-user's backends map it.
+ *  - A vhost-user network connects again when sluiced was restarted; QEMU 7.2 can do so for no
+ * other vhost-user device.
+ *  - Without KVM, QEMU 7.2 crashes when a driver sets up MSI-X on a vhost-user PCI device: it gets
+ *    no vectors there.
+ *  - Without KVM, a microvm's kernel now and then hangs calibrating its TSC: it is told how fast.
+ *  - It starts stopped, so that nothing happens before the monitor is listened to, and ends when
+ *    the guest resets.
+ */
+
+#include <stdbool.h>
+
+#include "launcher/vmm/argv.h"
+#include "launcher/vmm/vmm.h"
+
+struct qemu_run {
+	const char *program;
+	bool kvm;
+	int monitor; /* a connected socket, by the number it has in QEMU */
+};
+
+/* -EINVAL: there is no such machine; -ENOMEM. */
+int qemu_args(const struct vmm_plan *plan, const struct qemu_run *run, struct argv *argv,
+	struct err *err);

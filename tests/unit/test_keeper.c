@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "launcher/run/child.h"
+#include "launcher/run/keeper.h"
+#include "launcher/run/remove_tree.h"
+
+/*
+ * A launcher that is killed where it stands, with a child whose helpers outlive it as UML's do. The
+ * test is a subreaper: whatever the launcher leaves behind becomes its child, and it can tell that
+ * nothing is left by having nothing to wait for.
+ */
+
+#define HELPERS "sleep 1000 & sleep 1000 & sleep 1000 & echo ready; wait"
+
+struct launcher {
+	pid_t pid;
+	pid_t leader;
+	char dir[64];
+};
+
+static void never_ended(void *owner, struct child *child, int status)
+{
+	fail_msg("a child ended");
+}
+
+static struct child *start_helpers(struct event_base *loop, struct keeper *keeper)
+{
+	char *argv[] = { (char *)"sh", (char *)"-c", (char *)HELPERS, NULL };
+	struct child_plan plan = { .name = "leader",
+		.program = "sh",
+		.argv = argv,
+		.in = -1,
+		.err = -1,
+		.keeper = keeper,
+		.ended = never_ended };
+	struct child *child = NULL;
+	char line[16];
+	int out[2];
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return NULL;
+	plan.out = out[1];
+	if (child_start(loop, &plan, &child, NULL) == 0 && read(out[0], line, sizeof(line)) <= 0)
+		child = NULL;
+	close(out[0]);
+	close(out[1]);
+	return child;
+}
+
+/* What sluice-vm does, up to the point where it is killed; tells the leader's pid. */
+static void be_launcher(const char *dir, bool kept, int report)
+{
+	struct event_base *loop = event_base_new();
+	struct keeper *keeper = NULL;
+	struct child *child;
+	pid_t leader;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	if (kept && (keeper_start(&keeper, NULL) < 0 || keeper_add_path(keeper, dir, NULL) < 0))
+		return;
+	child = start_helpers(loop, keeper);
+	if (child == NULL)
+		return;
+	leader = child_pid(child);
+	if (write(report, &leader, sizeof(leader)) == sizeof(leader))
+		for (;;)
+			pause();
+}
+
+static void start_launcher(struct launcher *launcher, bool kept)
+{
+	int report[2];
+
+	strcpy(launcher->dir, "/tmp/test_keeper.XXXXXX");
+	assert_non_null(mkdtemp(launcher->dir));
+	assert_int_equal(pipe2(report, O_CLOEXEC), 0);
+	launcher->pid = fork();
+	if (launcher->pid == 0) {
+		be_launcher(launcher->dir, kept, report[1]);
+		_exit(1);
+	}
+	close(report[1]);
+	assert_int_equal(read(report[0], &launcher->leader, sizeof(launcher->leader)),
+		sizeof(launcher->leader));
+	close(report[0]);
+}
+
+static void kill_launcher(struct launcher *launcher)
+{
+	kill(launcher->pid, SIGKILL);
+	assert_int_equal(waitpid(launcher->pid, NULL, 0), launcher->pid);
+}
+
+/* Waits for all that became ours: false if something still runs after two seconds. */
+static bool nothing_runs(void)
+{
+	for (int ms = 0; ms < 2000; ms++) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid < 0 && errno == ECHILD)
+			return true;
+		if (pid == 0)
+			usleep(1000);
+	}
+	return false;
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static void make_file(const char *dir, const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+static void make_dir(const char *dir, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void test_nothing_is_left(void **state)
+{
+	struct launcher launcher;
+
+	for (int i = 0; i < 20; i++) {
+		start_launcher(&launcher, true);
+		make_dir(launcher.dir, "sockets");
+		make_file(launcher.dir, "sockets/qmp");
+		kill_launcher(&launcher);
+		assert_true(nothing_runs());
+		assert_false(exists(launcher.dir));
+	}
+}
+
+/* That the test above can fail: the leader ends by its parent-death signal, its helpers do not. */
+static void test_without_keeper(void **state)
+{
+	struct launcher launcher;
+
+	start_launcher(&launcher, false);
+	kill_launcher(&launcher);
+	assert_int_equal(waitpid(launcher.leader, NULL, 0), launcher.leader);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), 0);
+	assert_int_equal(kill(-launcher.leader, SIGKILL), 0);
+	assert_true(nothing_runs());
+	assert_true(exists(launcher.dir));
+	assert_int_equal(remove_tree(launcher.dir), 0);
+}
+
+static void test_orderly_end(void **state)
+{
+	struct event_base *loop = event_base_new();
+	struct keeper *keeper = NULL;
+	struct err err = { "" };
+	struct child *child;
+	char dir[] = "/tmp/test_keeper.XXXXXX";
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(keeper_start(&keeper, &err), 0);
+	assert_int_equal(keeper_add_path(keeper, dir, &err), 0);
+	child = start_helpers(loop, NULL);
+	assert_non_null(child);
+	assert_int_equal(keeper_add_group(keeper, child_pid(child)), 0);
+	keeper_end(keeper);
+	/* Nothing was killed, nor removed. */
+	assert_int_equal(child_signal(child, 0), 0);
+	assert_true(exists(dir));
+	child_kill(child);
+	event_base_free(loop);
+	rmdir(dir);
+	keeper_end(NULL);
+	assert_true(nothing_runs());
+}
+
+/* The number of a group that was dropped may be anybody's: it is not signalled. */
+static void test_dropped_group_lives(void **state)
+{
+	struct event_base *loop = event_base_new();
+	struct child *child = start_helpers(loop, NULL);
+	pid_t launcher = fork();
+
+	assert_non_null(child);
+	if (launcher == 0) {
+		struct keeper *keeper = NULL;
+
+		if (keeper_start(&keeper, NULL) == 0 &&
+			keeper_add_group(keeper, child_pid(child)) == 0)
+			keeper_drop_group(keeper, child_pid(child));
+		_exit(0);
+	}
+	waitpid(launcher, NULL, 0);
+	/* The keeper itself. */
+	assert_true(waitpid(-1, NULL, 0) > 0);
+	assert_int_equal(child_signal(child, 0), 0);
+	child_kill(child);
+	event_base_free(loop);
+	assert_true(nothing_runs());
+}
+
+/* A group whose leader was waited for, by whoever, long before the launcher ends. */
+static void test_group_without_leader(void **state)
+{
+	struct launcher launcher;
+
+	start_launcher(&launcher, true);
+	kill(launcher.pid, SIGSTOP); /* so that it does not notice */
+	kill(launcher.leader, SIGKILL);
+	kill_launcher(&launcher);
+	assert_true(nothing_runs());
+	assert_false(exists(launcher.dir));
+}
+
+static void test_too_many(void **state)
+{
+	struct keeper *keeper = NULL;
+	struct err err = { "" };
+
+	assert_int_equal(keeper_start(&keeper, &err), 0);
+	for (int i = 0; i < KEEPER_GROUPS_MAX; i++)
+		assert_int_equal(keeper_add_group(keeper, getpid()), 0);
+	assert_int_equal(keeper_add_group(keeper, getpid()), -ENOSPC);
+	keeper_drop_group(keeper, getpid());
+	assert_int_equal(keeper_add_group(keeper, getpid()), 0);
+	for (int i = 0; i < KEEPER_PATHS_MAX; i++)
+		assert_int_equal(keeper_add_path(keeper, "/tmp/none", &err), 0);
+	assert_int_equal(keeper_add_path(keeper, "/tmp/none", &err), -ENOSPC);
+	assert_int_equal(keeper_add_path(keeper, "relative", &err), -EINVAL);
+	assert_string_equal(err.text, "cannot tell the keeper of relative: Invalid argument");
+	keeper_end(keeper);
+}
+
+/* It holds no descriptor of ours: a reader sees the end when we close, not when the keeper ends. */
+static void test_holds_nothing(void **state)
+{
+	struct keeper *keeper = NULL;
+	char byte;
+	int out[2];
+
+	assert_int_equal(pipe(out), 0);
+	assert_int_equal(keeper_start(&keeper, NULL), 0);
+	close(out[1]);
+	assert_int_equal(read(out[0], &byte, 1), 0);
+	close(out[0]);
+	keeper_end(keeper);
+}
+
+static int become_subreaper(void **state)
+{
+	return prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_is_left),
+		cmocka_unit_test(test_without_keeper),
+		cmocka_unit_test(test_orderly_end),
+		cmocka_unit_test(test_dropped_group_lives),
+		cmocka_unit_test(test_group_without_leader),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_holds_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, become_subreaper, NULL);
+}
