@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 	if (verb == NULL)
 		return unknown(argv[1]);
 	status = verb->run(argc - 1, argv + 1, &err);
-	if (status != VERB_OK)
+	if (status != VERB_OK && err.text[0] != '\0')
 		fprintf(stderr, "sluice-vm %s: %s\n", verb->name, err.text);
 	return status;
 }

@@ -10,7 +10,13 @@
 
 #include "lib/err.h"
 
-enum verb_status { VERB_OK, VERB_FAILED, VERB_USAGE };
+/* An exit status; `run` has more of them. */
+enum verb_status {
+	VERB_OK,
+	VERB_FAILED,
+	VERB_USAGE,
+	VERB_NOT_RUN = 126, /* exec: for no command to be taken for this status */
+};
 
 struct verb {
 	const char *name;
@@ -18,7 +24,7 @@ struct verb {
 	const char *help;  /* one phrase */
 	/*
 	 * argv[0] is the verb. What was asked for goes to stdout; *err is one line that main()
-	 * prints behind "sluice-vm VERB: " if the status is not VERB_OK.
+	 * prints behind "sluice-vm VERB: " if there is one and the status is not VERB_OK.
 	 */
 	enum verb_status (*run)(int argc, char **argv, struct err *err);
 };
@@ -33,4 +39,10 @@ const struct verb *verb_find(const char *name);
 void verb_print_help(FILE *out);
 
 enum verb_status inspect_verb(int argc, char **argv, struct err *err);
+enum verb_status image_verb(int argc, char **argv, struct err *err);
+enum verb_status exec_verb(int argc, char **argv, struct err *err);
 enum verb_status guard_verb(int argc, char **argv, struct err *err);
+enum verb_status run_verb(int argc, char **argv, struct err *err);
+enum verb_status status_verb(int argc, char **argv, struct err *err);
+enum verb_status stop_verb(int argc, char **argv, struct err *err);
+enum verb_status console_verb(int argc, char **argv, struct err *err);

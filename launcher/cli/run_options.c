@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "launcher/cli/run_options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/cleanup.h"
+
+#define ENV_MAX       4096
+#define ENV_FILE_MAX  (1024 * 1024)
+#define PATH_VARIABLE "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* What is being put together. */
+struct parse {
+	struct run_options *options;
+	struct vm_sources sources;
+	char **settings; /* words that settings_from_args() is to judge */
+	size_t n_settings;
+};
+
+/* --- environment ----------------------------------------------------------------------------- */
+
+static size_t name_len(const char *variable)
+{
+	return strcspn(variable, "=") + 1;
+}
+
+/* In place of one of that name. */
+static int put_env(struct run_options *o, const char *variable, struct err *err)
+{
+	char *copy;
+	size_t i = 0;
+
+	if (strchr(variable, '=') == NULL || variable[0] == '=')
+		return err_set(err, -EINVAL, "\"%s\": want NAME=VALUE", variable);
+	while (i < o->n_env && strncmp(o->env[i], variable, name_len(variable)) != 0)
+		i++;
+	if (i == ENV_MAX)
+		return err_set(err, -E2BIG, "more than %d variables", ENV_MAX);
+	copy = strdup(variable);
+	if (copy == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	free(o->env[i]);
+	o->env[i] = copy;
+	o->n_env += i == o->n_env;
+	return 0;
+}
+
+/* NAME alone: as it is here, if it is. */
+static int add_env(struct parse *p, const char *text, struct err *err)
+{
+	cleanup_free char *variable = NULL;
+	const char *value = getenv(text);
+
+	if (strchr(text, '=') != NULL)
+		return put_env(p->options, text, err);
+	if (value == NULL)
+		return 0;
+	if (asprintf(&variable, "%s=%s", text, value) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return put_env(p->options, variable, err);
+}
+
+/* One NAME=VALUE a line; empty lines and those that begin with '#' are skipped. */
+static int add_env_file(struct parse *p, const char *path, struct err *err)
+{
+	FILE *file = fopen(path, "re");
+	cleanup_free char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int ret = 0;
+
+	if (file == NULL)
+		return err_errno(err, errno, "%s", path);
+	while (ret == 0 && (len = getline(&line, &size, file)) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] != '\0' && line[0] != '#')
+			ret = put_env(p->options, line, err);
+	}
+	fclose(file);
+	return ret < 0 ? err_wrap(err, ret, "%s", path) : 0;
+}
+
+/* --- options that are no settings ------------------------------------------------------------- */
+
+static int add_volume(struct parse *p, const char *text, struct err *err)
+{
+	return volumes_add(&p->options->volumes, text, false, err);
+}
+
+static int add_tmpfs(struct parse *p, const char *text, struct err *err)
+{
+	return volumes_add(&p->options->volumes, text, true, err);
+}
+
+static int set_config(struct parse *p, const char *text, struct err *err)
+{
+	p->sources.config_path = text;
+	p->sources.config_required = true;
+	return 0;
+}
+
+static int set_annotations(struct parse *p, const char *text, struct err *err)
+{
+	p->sources.annotations_path = text;
+	return 0;
+}
+
+static const struct extra {
+	const char *name, *unit, *help;
+	int (*take)(struct parse *p, const char *text, struct err *err);
+} extras[] = {
+	{ "--volume", "SOURCE:DESTINATION[:ro,optional]",
+		"a directory or file of ours in the guest's root", add_volume },
+	{ "--tmpfs", "DESTINATION[:size=64m,...]", "memory of the guest's", add_tmpfs },
+	{ "--env", "NAME=VALUE", "a variable of the command's; NAME alone passes ours on",
+		add_env },
+	{ "--env-file", "FILE", "variables, one NAME=VALUE a line", add_env_file },
+	{ "--config", "FILE", "settings as a JSON object (default " VM_CONFIG_PATH ", if there)",
+		set_config },
+	{ "--annotations-file", "FILE",
+		"settings as annotations " VM_ANNOTATION_PREFIX "..., as the downward API writes "
+		"them",
+		set_annotations },
+};
+
+/* NULL: none of ours. *value is what follows '=', or NULL. */
+static const struct extra *find(const char *word, const char **value)
+{
+	size_t len = strcspn(word, "=");
+
+	for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++)
+		if (strlen(extras[i].name) == len && strncmp(word, extras[i].name, len) == 0) {
+			*value = word[len] == '=' ? word + len + 1 : NULL;
+			return &extras[i];
+		}
+	return NULL;
+}
+
+/* True for words that have no value behind them: "--name=value" and flags. */
+static int take_words(struct parse *p, char **words, struct err *err)
+{
+	int ret = 0;
+
+	for (; ret == 0 && *words != NULL && strcmp(*words, "--") != 0; words++) {
+		const char *value;
+		const struct extra *extra = find(*words, &value);
+
+		if (strcmp(*words, "--help") == 0) {
+			p->options->help = true;
+			return 0;
+		}
+		if (extra == NULL) {
+			p->settings[p->n_settings++] = *words;
+			continue;
+		}
+		if (value == NULL && (value = *++words) == NULL)
+			return err_set(err, -EINVAL, "%s: needs %s", extra->name, extra->unit);
+		ret = extra->take(p, value, err);
+		if (ret < 0)
+			return err_wrap(err, ret, "%s", extra->name);
+	}
+	if (ret == 0 && *words != NULL && words[1] != NULL)
+		p->options->argv = words + 1;
+	return ret;
+}
+
+static int load(struct parse *p, struct err *err)
+{
+	int ret;
+
+	p->settings[p->n_settings] = NULL;
+	p->sources.words = p->settings;
+	ret = vm_settings_load(&p->sources, &p->options->settings, err);
+	if (ret == 0 && p->options->settings.tty)
+		ret = add_env(p, "TERM", err);
+	return ret;
+}
+
+int run_options_parse(char **words, struct run_options *options, struct err *err)
+{
+	struct parse p = { .options = options, .sources = { .config_path = VM_CONFIG_PATH } };
+	size_t n = 0;
+	int ret;
+
+	*options = (struct run_options) { 0 };
+	while (words[n] != NULL)
+		n++;
+	p.settings = calloc(n + 1, sizeof(*p.settings));
+	options->env = calloc(ENV_MAX + 1, sizeof(*options->env));
+	if (p.settings == NULL || options->env == NULL) {
+		free(p.settings);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	ret = put_env(options, PATH_VARIABLE, err);
+	if (ret == 0)
+		ret = take_words(&p, words, err);
+	if (ret == 0 && !options->help)
+		ret = load(&p, err);
+	free(p.settings);
+	return ret;
+}
+
+void run_options_free(struct run_options *options)
+{
+	for (size_t i = 0; i < options->n_env; i++)
+		free(options->env[i]);
+	free(options->env);
+	volumes_free(&options->volumes);
+}
+
+void run_options_print_help(FILE *out)
+{
+	fputs("Usage: sluice-vm run --rootfs DIR [OPTION]... [-- COMMAND [ARGUMENT]...]\n"
+	      "Boots a VM that has the pod's network, runs COMMAND in it, and behaves like it: "
+	      "output,\nsignals, exit status.\n\n",
+		out);
+	for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++)
+		fprintf(out, "  %s %s\n        %s\n", extras[i].name, extras[i].unit,
+			extras[i].help);
+	fputc('\n', out);
+	vm_settings_print_help(out);
+	fputs("\nExit status: COMMAND's, or 128 and its signal's number; 126 or 127 if it cannot "
+	      "be run.\n120: the VMM ended or the guest powered off, 121: sluice-vsock ended, "
+	      "122: what serves\nstorage ended, 123: the agent was lost, 125: the VM could not "
+	      "be started, 2: wrong usage.\n",
+		out);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* sluice-vm status: what a running VM says of itself. */
+
+#include <stdio.h>
+
+#include "launcher/cli/verb.h"
+#include "launcher/cli/vm_client.h"
+#include "lib/cleanup.h"
+#include "lib/json_rpc_client.h"
+
+/* "  pid     12": nested objects one level deeper, lists of text on a line. */
+static void print_value(const char *key, const json_t *value, int depth);
+
+static void print_object(const json_t *object, int depth)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)object, key, value)
+		print_value(key, value, depth);
+}
+
+static void print_steps(const json_t *steps, int depth)
+{
+	const json_t *step;
+	size_t i;
+
+	json_array_foreach (steps, i, step)
+		if (json_is_object(step))
+			printf("%*s%-10s %8.1f ms\n", depth * 2, "",
+				json_string_value(json_object_get(step, "name")),
+				json_number_value(json_object_get(step, "ms")));
+		else
+			printf("%*s%s\n", depth * 2, "", json_string_value(step));
+}
+
+static void print_value(const char *key, const json_t *value, int depth)
+{
+	printf("%*s%s:", depth * 2, "", key);
+	if (json_is_object(value)) {
+		putchar('\n');
+		print_object(value, depth + 1);
+	} else if (json_is_array(value)) {
+		putchar('\n');
+		print_steps(value, depth + 1);
+	} else if (json_is_integer(value)) {
+		printf(" %lld\n", (long long)json_integer_value(value));
+	} else {
+		printf(" %s\n", json_string_value(value));
+	}
+}
+
+static void print_status(const json_t *status, bool json)
+{
+	if (!json) {
+		print_object(status, 0);
+		return;
+	}
+	json_dumpf(status, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+	putchar('\n');
+}
+
+enum verb_status status_verb(int argc, char **argv, struct err *err)
+{
+	struct vm_client_options o;
+	cleanup_close int fd = -1;
+	json_t *status;
+
+	if (vm_client_parse(argv + 1, VM_CLIENT_JSON, &o, err) < 0)
+		return VERB_USAGE;
+	if (o.help)
+		return VERB_OK;
+	if (vm_client_connect(&o, &fd, err) < 0 ||
+		json_rpc_call(fd, "vm.status", NULL, &status, err) < 0)
+		return VERB_FAILED;
+	print_status(status, o.json);
+	json_decref(status);
+	return VERB_OK;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/* What verbs that are about a running VM have in common: which one, and how it is asked. */
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "launcher/run/vm_paths.h"
+#include "lib/err.h"
+
+struct vm_client_options {
+	char name[32], run_dir[PATH_MAX];
+	bool json, follow, help;
+	uint32_t grace_s;
+	struct vm_paths paths;
+};
+
+/* Options that a verb may have besides --name, --run-dir and --help. */
+enum { VM_CLIENT_JSON = 1, VM_CLIENT_FOLLOW = 2, VM_CLIENT_GRACE = 4 };
+
+/* Defaults, SLUICE_NAME and SLUICE_RUN_DIR, words. With --help it prints that, and says so. */
+int vm_client_parse(
+	char *const *words, unsigned options, struct vm_client_options *o, struct err *err);
+
+/* Connects to the VM's control socket. -ENOENT, -ECONNREFUSED: there is no such VM. */
+int vm_client_connect(const struct vm_client_options *o, int *fd, struct err *err);

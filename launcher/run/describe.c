@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "launcher/run/describe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/pod/pod_machine.h"
+#include "launcher/pod/resolv_conf_text.h"
+#include "launcher/run/machine.h"
+#include "launcher/run/switch_plan.h"
+#include "launcher/storage/share.h"
+
+#define NO_MEMORY(err) err_set(err, -ENOMEM, "out of memory")
+
+/* NULL stays NULL; false: no memory. */
+static bool copy(char **to, const char *text)
+{
+	*to = text != NULL ? strdup(text) : NULL;
+	return text == NULL || *to != NULL;
+}
+
+static int describe_network(const struct vm *vm, struct machine_spec *spec, struct err *err)
+{
+	const struct pod_interface *pod = pod_network_interface(&vm->net, vm->net.pod_ifindex);
+	struct mac mac = switch_plan_guest_mac(vm->settings, &pod->mac);
+	const struct pod_machine_plan plan = { .mac = &mac, .host_port = vm->guard.plan.host_port };
+
+	return pod_machine_net(&vm->net, &plan, &spec->net, err);
+}
+
+static int describe_names(const struct vm *vm, struct machine_spec *spec, struct err *err)
+{
+	const char *set = vm->settings->hostname;
+
+	spec->resolv_conf = resolv_conf_text(&vm->net.resolv_conf, NULL);
+	if (spec->resolv_conf == NULL ||
+		!copy(&spec->hostname, set[0] != '\0' ? set : vm->net.hostname))
+		return NO_MEMORY(err);
+	return 0;
+}
+
+static int describe_root(const struct vm *vm, struct machine_spec *spec, struct err *err)
+{
+	struct machine_mount *root = &spec->root;
+	bool ok = true;
+
+	root->readonly = vm->settings->readonly;
+	switch (vm->root) {
+	case VM_ROOT_VIRTIOFS:
+		root->kind = MACHINE_VIRTIOFS;
+		ok = asprintf(&root->source, MACHINE_SHARE_TAG ":%s", share_root(vm->share)) >= 0;
+		break;
+	case VM_ROOT_EXT4:
+		root->kind = MACHINE_EXT4;
+		ok = copy(&root->source, vm->kind->drive_device);
+		break;
+	default:
+		root->kind = MACHINE_INITRAMFS;
+		ok = copy(&root->source, "/image");
+		break;
+	}
+	return ok && copy(&root->destination, "/") ? 0 : NO_MEMORY(err);
+}
+
+static bool describe_volume(const struct volume *v, unsigned number, struct machine_mount *mount)
+{
+	*mount = (struct machine_mount) {
+		.kind = v->source != NULL ? MACHINE_VIRTIOFS : MACHINE_TMPFS,
+		.readonly = v->readonly,
+		.optional = v->optional,
+	};
+	if (v->source != NULL && asprintf(&mount->source, MACHINE_SHARE_TAG ":/vol/%u", number) < 0)
+		return false;
+	return copy(&mount->destination, v->destination) && copy(&mount->options, v->options);
+}
+
+/* Volumes of ours are numbered as share_open() gets them: without the others between them. */
+static int describe_volumes(const struct vm *vm, struct machine_spec *spec, struct err *err)
+{
+	const struct volumes *volumes = vm->command->volumes;
+	unsigned number = 0;
+
+	spec->mounts = calloc(volumes->n + 1, sizeof(*spec->mounts));
+	if (spec->mounts == NULL)
+		return NO_MEMORY(err);
+	for (size_t i = 0; i < volumes->n; i++) {
+		const struct volume *v = &volumes->item[i];
+
+		spec->n_mounts = i + 1;
+		if (!describe_volume(v, number, &spec->mounts[i]))
+			return NO_MEMORY(err);
+		number += v->source != NULL;
+	}
+	return 0;
+}
+
+static int describe_process(const struct vm *vm, struct machine_spec *spec, struct err *err)
+{
+	const struct vm_settings *s = vm->settings;
+
+	spec->process.terminal = s->tty;
+	if (!copy(&spec->process.cwd, s->cwd) || !copy(&spec->process.user, s->user))
+		return NO_MEMORY(err);
+	return 0;
+}
+
+int describe_machine(const struct vm *vm, struct machine_spec *spec, struct err *err)
+{
+	int ret;
+
+	*spec = (struct machine_spec) { 0 };
+	ret = describe_network(vm, spec, err);
+	if (ret == 0)
+		ret = describe_names(vm, spec, err);
+	if (ret == 0)
+		ret = describe_root(vm, spec, err);
+	if (ret == 0)
+		ret = describe_volumes(vm, spec, err);
+	return ret < 0 ? ret : describe_process(vm, spec, err);
+}

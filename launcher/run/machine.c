@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "launcher/run/machine.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launcher/image/ext4_image.h"
+#include "launcher/image/image_modules.h"
+#include "launcher/image/initramfs.h"
+#include "launcher/image/kernel.h"
+#include "launcher/run/describe.h"
+#include "launcher/run/programs.h"
+#include "launcher/run/switch_plan.h"
+#include "launcher/storage/virtiofs.h"
+#include "launcher/vmm/kvm.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+
+/* Room on a root that is written to; its image is sparse. */
+#define ROOT_FREE_MIB 1024
+
+/* --- image ----------------------------------------------------------------------------------- */
+
+/* Strings, each ended by NUL, one behind the other: to be freed. */
+static char *join(char *const *strings, size_t *len)
+{
+	size_t n = 0;
+	char *all;
+
+	for (char *const *s = strings; s != NULL && *s != NULL; s++)
+		n += strlen(*s) + 1;
+	all = malloc(n + 1);
+	*len = 0;
+	for (char *const *s = strings; all != NULL && s != NULL && *s != NULL; s++) {
+		size_t size = strlen(*s) + 1;
+
+		memcpy(all + *len, *s, size);
+		*len += size;
+	}
+	return all;
+}
+
+static int seal(struct vm *vm, const char *archive, const char *json, struct err *err)
+{
+	size_t argv_len, env_len;
+	cleanup_free char *argv = join(vm->command->argv, &argv_len);
+	cleanup_free char *env = join(vm->command->env, &env_len);
+	struct initramfs_file files[] = {
+		{ &MACHINE_SPEC_PATH[1], json, strlen(json) },
+		{ &MACHINE_ENV_PATH[1], env, env_len },
+		{ &MACHINE_ARGV_PATH[1], argv, argv_len },
+	};
+
+	if (argv == NULL || env == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	return initramfs_seal(
+		archive, files, vm->command->argv != NULL ? 3 : 2, vm->paths.initrd, err);
+}
+
+static int get_initramfs(struct vm *vm, char **archive, struct err *err)
+{
+	const struct vm_settings *s = vm->settings;
+	char agent[PATH_MAX];
+	const struct initramfs_plan plan = { .agent = s->agent[0] != '\0' ? s->agent : agent,
+		.modules_dir = vm->kernel.modules_dir[0] != '\0' ? vm->kernel.modules_dir : NULL,
+		.modules = image_modules(vm->kind == &vmm_uml, false),
+		.tree = vm->root == VM_ROOT_INITRAMFS ? s->rootfs : NULL,
+		.cache_dir = s->cache_dir };
+
+	if (s->agent[0] == '\0' && programs_find("sluice-agent", agent, err) < 0)
+		return -ENOENT;
+	return initramfs_get(&plan, archive, err);
+}
+
+static int format_spec(struct vm *vm, char **json, struct err *err)
+{
+	struct machine_spec spec;
+	int ret = describe_machine(vm, &spec, err);
+
+	if (ret == 0) {
+		*json = machine_spec_format(&spec);
+		if (*json == NULL)
+			ret = err_set(err, -ENOMEM, "out of memory");
+	}
+	machine_spec_free(&spec);
+	return ret;
+}
+
+int machine_image_step(struct vm *vm, struct err *err)
+{
+	cleanup_free char *archive = NULL, *json = NULL;
+	int ret = get_initramfs(vm, &archive, err);
+
+	(void)unlink(vm->paths.initrd); /* of a machine that was discarded */
+	if (ret == 0)
+		ret = format_spec(vm, &json, err);
+	return ret < 0 ? ret : seal(vm, archive, json, err);
+}
+
+/* --- vmm ------------------------------------------------------------------------------------- */
+
+bool machine_may_try_again(const struct vm *vm)
+{
+	return vm->kvm && vm->accel == VMM_ACCEL_AUTO && !vm->ended;
+}
+
+static void on_vmm_event(void *owner, enum vmm_event event, const char *detail)
+{
+	static const char *const names[] = {
+		[VMM_RUNNING] = "running",
+		[VMM_SHUTDOWN] = "shutdown",
+		[VMM_PANICKED] = "panicked",
+		[VMM_ENDED] = "ended",
+	};
+	struct vm *vm = owner;
+	struct err err = { "" };
+
+	log_info("vmm", log_str("event", names[event]), log_str("detail", detail));
+	if (event == VMM_SHUTDOWN)
+		vm->powered_off = true;
+	if (event != VMM_ENDED)
+		return;
+	vm->kind->kill(vm->vmm);
+	vm->vmm = NULL;
+	if (vm->halt != NULL) {
+		vm_end(vm, 128 + SIGKILL, NULL);
+		return;
+	}
+	if (!vm->started && machine_may_try_again(vm)) {
+		vm->failed = true;
+		return;
+	}
+	(void)err_set(&err, -EIO, "%s: %s", vm->kind->name,
+		vm->powered_off ? "the guest powered off" : detail);
+	vm_end(vm, VM_STATUS_VMM, err.text);
+}
+
+static void plan_root(const struct vm *vm, struct vmm_plan *plan)
+{
+	if (vm->virtiofs != NULL)
+		plan->share = (struct vmm_share) { vm->paths.fs_device, MACHINE_SHARE_TAG };
+	if (vm->root == VM_ROOT_EXT4)
+		plan->drives[plan->n_drives++] =
+			(struct vmm_drive) { vm->root_image, vm->settings->readonly };
+}
+
+static int start_vmm(struct vm *vm, struct err *err)
+{
+	static const char *const machines[] = {
+		[VM_MACHINE_Q35] = "q35", [VM_MACHINE_MICROVM] = "microvm"
+	};
+	const struct vm_settings *s = vm->settings;
+	const struct pod_interface *pod = pod_network_interface(&vm->net, vm->net.pod_ifindex);
+	const struct vmm_owner owner = { on_vmm_event, vm };
+	struct vmm_plan plan = { .name = s->name,
+		.program = s->vmm_program[0] != '\0' ? s->vmm_program : NULL,
+		.run_dir = vm->paths.dir,
+		.kernel = vm->kernel.path,
+		.initrd = vm->paths.initrd,
+		.cmdline = s->kernel_append,
+		.n_cpus = s->cpus,
+		.memory_mib = s->memory_mib,
+		.accel = vm->accel,
+		.machine = machines[s->machine],
+		.nics[0] = { .socket = vm->paths.switch_port,
+			.mac = switch_plan_guest_mac(s, &pod->mac),
+			.mtu = (uint16_t)pod->mtu },
+		.n_nics = 1,
+		.cid = MACHINE_CID,
+		.vsock_socket = vm->paths.vsock_device,
+		.vsock_path = vm->paths.vsock,
+		.console = console_writer(vm->console) };
+	int ret = vm->kind->check(&plan, err);
+
+	plan_root(vm, &plan);
+	vm->kvm = vm->kind == &vmm_qemu && vm->accel != VMM_ACCEL_TCG && kvm_usable(NULL) == 0;
+	return ret < 0 ? ret : vm->kind->start(vm->loop, vm->keeper, &plan, &owner, &vm->vmm, err);
+}
+
+int machine_vmm_step(struct vm *vm, struct err *err)
+{
+	int ret = console_open(vm->loop, vm->paths.console,
+		(size_t)vm->settings->console_kib * 1024, &vm->console, err);
+
+	if (ret == 0)
+		ret = start_vmm(vm, err);
+	if (ret == 0)
+		console_close_writer(vm->console);
+	return ret;
+}
+
+/* --- choices --------------------------------------------------------------------------------- */
+
+static int choose_vmm(struct vm *vm, struct err *err)
+{
+	switch ((enum vm_vmm)vm->settings->vmm) {
+	case VM_VMM_UML:
+		vm->kind = &vmm_uml;
+		log_warn("no-boundary", log_str("vmm", "uml"),
+			log_str("reason", "a guest's root is this user here"));
+		return 0;
+	case VM_VMM_AUTO:
+	case VM_VMM_QEMU:
+		vm->kind = &vmm_qemu;
+		return 0;
+	}
+	return err_set(err, -EINVAL, "vmm: unknown");
+}
+
+const char *machine_root_name(enum vm_root root)
+{
+	static const char *const names[] = { [VM_ROOT_AUTO] = "auto",
+		[VM_ROOT_VIRTIOFS] = "virtiofs",
+		[VM_ROOT_EXT4] = "ext4",
+		[VM_ROOT_INITRAMFS] = "initramfs" };
+
+	return names[root];
+}
+
+/* Why a root cannot be had by virtiofs; NULL: it can. */
+static const char *without_virtiofs(const struct vm *vm, struct err *err)
+{
+	char program[PATH_MAX];
+	const char *set = vm->settings->virtiofsd;
+
+	if (!(vm->kind->can & VMM_CAN_VIRTIOFS))
+		return "this VMM has no such device";
+	return virtiofsd_find(set[0] != '\0' ? set : NULL, program, err) < 0 ? err->text : NULL;
+}
+
+static int choose_root(struct vm *vm, struct err *err)
+{
+	static const enum vmm_accel accels[] = { [VM_ACCEL_AUTO] = VMM_ACCEL_AUTO,
+		[VM_ACCEL_KVM] = VMM_ACCEL_KVM,
+		[VM_ACCEL_TCG] = VMM_ACCEL_TCG };
+	const char *why = NULL;
+
+	vm->root = vm->settings->root;
+	vm->accel = accels[vm->settings->accel];
+	if (vm->settings->rootfs[0] == '\0')
+		return err_set(err, -EINVAL, "rootfs: not set: say which directory is the root");
+	if (vm->root == VM_ROOT_VIRTIOFS || vm->root == VM_ROOT_AUTO)
+		why = without_virtiofs(vm, err);
+	if (why != NULL && vm->root == VM_ROOT_VIRTIOFS)
+		return err_set(err, -ENOENT, "root: virtiofs: %s", why);
+	if (vm->root == VM_ROOT_AUTO) {
+		vm->root = why == NULL                       ? VM_ROOT_VIRTIOFS
+			   : (vm->kind->can & VMM_CAN_DRIVE) ? VM_ROOT_EXT4
+							     : VM_ROOT_INITRAMFS;
+		log_info("root", log_str("kind", machine_root_name(vm->root)),
+			log_str("because", why != NULL ? why : "it works here"));
+	}
+	return 0;
+}
+
+int machine_choose_step(struct vm *vm, struct err *err)
+{
+	const struct vm_settings *s = vm->settings;
+	int ret = choose_vmm(vm, err);
+
+	if (ret == 0)
+		ret = choose_root(vm, err);
+	return ret < 0 ? ret
+		       : kernel_find(
+				 vm->kind == &vmm_uml, s->kernel, s->modules_dir, &vm->kernel, err);
+}
+
+/* --- storage --------------------------------------------------------------------------------- */
+
+static void on_virtiofs_ended(void *owner, const char *what)
+{
+	vm_end_unless_machine_does(owner, VM_STATUS_STORAGE, what);
+}
+
+static int open_share(struct vm *vm, struct err *err)
+{
+	const struct volumes *volumes = vm->command->volumes;
+	struct share_item items[VOLUMES_MAX];
+	struct share_plan plan = { .run_dir = vm->paths.dir, .volumes = items };
+
+	if (vm->root == VM_ROOT_VIRTIOFS)
+		plan.root = (struct share_item) { vm->settings->rootfs, vm->settings->readonly };
+	for (size_t i = 0; i < volumes->n; i++)
+		if (volumes->item[i].source != NULL)
+			items[plan.n_volumes++] = (struct share_item) { volumes->item[i].source,
+				volumes->item[i].readonly };
+	if (plan.root.path == NULL && plan.n_volumes == 0)
+		return 0;
+	return share_open(&plan, &vm->share, err);
+}
+
+static int start_virtiofs(struct vm *vm, struct err *err)
+{
+	const char *set = vm->settings->virtiofsd;
+	char relay[PATH_MAX];
+	struct virtiofs_plan plan = { .socket = vm->paths.fs_device,
+		.tag = MACHINE_SHARE_TAG,
+		.relay = vm->kind == &vmm_uml,
+		.relay_program = relay,
+		.virtiofsd = set[0] != '\0' ? set : NULL,
+		.share = vm->share,
+		.log = vm->log,
+		.keeper = vm->keeper,
+		.ended = on_virtiofs_ended,
+		.owner = vm };
+	int ret = programs_find("sluice-fs-relay", relay, err);
+
+	return ret < 0 ? ret : virtiofs_start(vm->loop, &plan, &vm->virtiofs, err);
+}
+
+/* One that is only read is the cache's own. */
+static int make_image(struct vm *vm, struct err *err)
+{
+	const struct ext4_plan plan = { .tree = vm->settings->rootfs,
+		.cache_dir = vm->settings->cache_dir,
+		.free_mib = vm->settings->readonly ? 0 : ROOT_FREE_MIB };
+	int ret = ext4_image_get(&plan, &vm->root_image, err);
+	char *copy;
+
+	if (ret < 0 || vm->settings->readonly)
+		return ret;
+	if (asprintf(&copy, "%s/root.ext4", vm->paths.dir) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	ret = ext4_image_copy(vm->root_image, copy, err);
+	free(vm->root_image);
+	vm->root_image = copy;
+	return ret;
+}
+
+int machine_storage_step(struct vm *vm, struct err *err)
+{
+	int ret = vm->share == NULL ? open_share(vm, err) : 0;
+
+	if (ret == 0 && vm->share != NULL)
+		ret = start_virtiofs(vm, err);
+	if (ret == 0 && vm->root == VM_ROOT_EXT4 && vm->root_image == NULL)
+		ret = make_image(vm, err);
+	return ret;
+}
+
+void machine_storage_stop(struct vm *vm)
+{
+	virtiofs_stop(vm->virtiofs);
+	vm->virtiofs = NULL;
+}
+
+void machine_storage_close(struct vm *vm)
+{
+	machine_storage_stop(vm);
+	share_close(vm->share);
+	free(vm->root_image);
+	vm->share = NULL;
+	vm->root_image = NULL;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "launcher/run/vm_halt.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+#include "launcher/run/loop.h"
+#include "lib/agent_wire.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+
+#define POWEROFF_S  5
+#define POWERDOWN_S 5
+#define ANSWER_MS   500
+
+enum stage { POWEROFF, POWERDOWN, KILLED };
+
+struct vm_halt {
+	struct vm *vm;
+	struct event *timer;
+	enum stage next;
+	double deadline_ms;
+};
+
+static void wait_for(struct vm_halt *h, enum stage next, unsigned seconds)
+{
+	const struct timeval left = { (time_t)seconds, 0 };
+
+	h->next = next;
+	h->deadline_ms = loop_now_ms() + seconds * 1e3;
+	(void)event_add(h->timer, &left);
+}
+
+/* The request is small: it fits a socket's buffer, and nobody waits for an answer. */
+static int ask_agent(struct vm *vm, struct err *err)
+{
+	struct evbuffer *out = evbuffer_new();
+	cleanup_close int fd = -1;
+	int ret = exec_connect(vm->paths.vsock, AGENT_PORT, ANSWER_MS, &fd, err);
+
+	if (ret == 0 && out == NULL)
+		ret = -ENOMEM;
+	if (ret == 0)
+		ret = agent_wire_put_hello(out);
+	if (ret == 0)
+		ret = agent_wire_put(out, AGENT_POWEROFF, NULL, 0);
+	if (ret == 0 && evbuffer_write(out, fd) < 0)
+		ret = err_errno(err, errno, "agent");
+	if (out != NULL)
+		evbuffer_free(out);
+	return ret;
+}
+
+/* A step that cannot be taken has not been enough. */
+static void take_step(struct vm_halt *h)
+{
+	struct vm *vm = h->vm;
+	struct err err = { "" };
+
+	switch (h->next) {
+	case POWEROFF:
+		log_info("halt", log_str("step", "poweroff"));
+		if (ask_agent(vm, &err) == 0)
+			wait_for(h, POWERDOWN, POWEROFF_S);
+		else
+			wait_for(h, POWERDOWN, 0);
+		return;
+	case POWERDOWN:
+		log_info("halt", log_str("step", "powerdown"));
+		if (vm->vmm != NULL && (vm->kind->can & VMM_CAN_POWERDOWN) &&
+			vm->kind->powerdown(vm->vmm, &err) == 0)
+			wait_for(h, KILLED, POWERDOWN_S);
+		else
+			wait_for(h, KILLED, 0);
+		return;
+	case KILLED:
+		log_info("halt", log_str("step", "kill"));
+		vm_end(vm, 128 + SIGKILL, NULL);
+		return;
+	}
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	take_step(arg);
+}
+
+static int create(struct vm *vm, struct err *err)
+{
+	struct vm_halt *h = calloc(1, sizeof(*h));
+
+	if (h == NULL || (h->timer = evtimer_new(vm->loop, on_timer, h)) == NULL) {
+		free(h);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	h->vm = vm;
+	vm->halt = h;
+	return 0;
+}
+
+int vm_halt_begin(struct vm *vm, unsigned grace_s, struct err *err)
+{
+	bool again = vm->halt != NULL;
+	int ret = again ? 0 : create(vm, err);
+
+	if (ret < 0)
+		return ret;
+	if (!again)
+		vm_signal(vm, (int)vm->settings->stop_signal);
+	if (!again || (vm->halt->next == POWEROFF &&
+			      loop_now_ms() + grace_s * 1e3 < vm->halt->deadline_ms))
+		wait_for(vm->halt, POWEROFF, grace_s);
+	return 0;
+}
+
+void vm_halt_free(struct vm_halt *halt)
+{
+	if (halt == NULL)
+		return;
+	event_free(halt->timer);
+	free(halt);
+}

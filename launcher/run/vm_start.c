@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "launcher/run/vm.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <netlink/netlink.h>
+
+#include "launcher/pod/host_link.h"
+#include "launcher/pod/link_news.h"
+#include "launcher/run/loop.h"
+#include "launcher/run/machine.h"
+#include "launcher/run/programs.h"
+#include "launcher/run/switch_plan.h"
+#include "lib/log.h"
+
+#define SERVICE_READY_MS 10000
+
+/* --- pod, guard ------------------------------------------------------------------------------ */
+
+static int read_pod(struct vm *vm, struct err *err)
+{
+	const struct vm_settings *s = vm->settings;
+	const char *name = s->interface[0] != '\0' ? s->interface : NULL;
+	int ret = pod_network_await(&vm->net, name, s->address_wait_s * 1000, err);
+
+	vm->has_net = ret == 0;
+	return ret;
+}
+
+static void on_news(evutil_socket_t fd, short what, void *arg)
+{
+	struct vm *vm = arg;
+	struct err err = { "" };
+
+	link_news_drain(vm->news);
+	if (pod_guard_keep_up(&vm->guard, &err) < 0)
+		vm_end(vm, VM_STATUS_START, err.text);
+}
+
+static int follow_links(struct vm *vm, struct err *err)
+{
+	int ret = link_news_open(&vm->news, err);
+
+	if (ret < 0)
+		return ret;
+	vm->news_event =
+		event_new(vm->loop, nl_socket_get_fd(vm->news), EV_READ | EV_PERSIST, on_news, vm);
+	if (vm->news_event == NULL || event_add(vm->news_event, NULL) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int plan_guard(const struct vm *vm, struct guard_plan *plan, struct err *err)
+{
+	static const enum guard_mode modes[] = {
+		[VM_GUARD_OFF] = GUARD_OFF,
+		[VM_GUARD_EXCLUSIVE] = GUARD_EXCLUSIVE,
+		[VM_GUARD_SHARED] = GUARD_SHARED,
+	};
+	const struct vm_settings *s = vm->settings;
+
+	*plan = (struct guard_plan) {
+		.mode = modes[s->guard], .n_services = 1, .host_port = s->host_port
+	};
+	pod_network_ifname(&vm->net, vm->net.pod_ifindex, plan->interface);
+	(void)ip_addr_parse(HOST_LINK_IDENTITY, &plan->identity);
+	(void)ip_addr_parse(HOST_LINK_SERVICE, &plan->service[0]);
+	if (s->kernel_ports[0] == '\0')
+		return 0;
+	if (plan->mode != GUARD_SHARED)
+		return err_set(err, -EINVAL, "kernel-ports: is for guard shared");
+	return l4_ports_parse(s->kernel_ports, &plan->kernel_ports, err);
+}
+
+static int hold_guard(struct vm *vm, struct err *err)
+{
+	const struct pod_guard_options options = { .lab = vm->settings->lab,
+		.outside_guard = vm->settings->outside_guard };
+	struct guard_plan plan;
+	int ret = follow_links(vm, err);
+
+	if (ret == 0)
+		ret = plan_guard(vm, &plan, err);
+	if (ret == 0)
+		ret = pod_guard_start(&vm->guard, &plan, &options, err);
+	vm->has_guard = ret == 0;
+	return ret;
+}
+
+/* --- switch, vsock --------------------------------------------------------------------------- */
+
+static bool is_ready_or_over(const void *arg)
+{
+	const struct service *s = arg;
+
+	return s->ready || s->child == NULL;
+}
+
+static int await_service(struct vm *vm, struct service *s, const char *name, struct err *err)
+{
+	if (loop_until(vm->loop, SERVICE_READY_MS, is_ready_or_over, s) < 0)
+		return err_set(err, -ETIMEDOUT, "%s was not ready in %d s: see %s", name,
+			SERVICE_READY_MS / 1000, vm->paths.log);
+	if (!s->ready)
+		return err_set(err, -EIO, "%s ended: see %s", name, vm->paths.log);
+	return 0;
+}
+
+static void on_vsock_ended(void *owner, const char *how)
+{
+	struct err err = { "" };
+
+	(void)err_set(&err, -EIO, "sluice-vsock ended: %s", how);
+	vm_end_unless_machine_does(owner, VM_STATUS_VSOCK, err.text);
+}
+
+static int start_switch(struct vm *vm, struct err *err);
+
+static void on_switch_ended(void *owner, const char *how)
+{
+	struct vm *vm = owner;
+	struct err err = { "" };
+
+	log_error("switch-ended", log_str("how", how), log_int("starts", vm->n_switch_starts));
+	if (!vm->started || vm->ended)
+		return;
+	if (!(vm->kind->can & VMM_CAN_RECONNECT))
+		log_error("no-network", log_str("reason", "this VMM cannot connect again"));
+	if (start_switch(vm, &err) < 0)
+		vm_end(vm, VM_STATUS_START, err.text);
+}
+
+static int start_switch(struct vm *vm, struct err *err)
+{
+	char program[PATH_MAX];
+	char *argv[] = { program, (char *)"--config", vm->paths.switch_config, NULL };
+	const struct service_plan plan = { .name = "sluiced",
+		.argv = argv,
+		.notify_path = vm->paths.switch_notify,
+		.log = vm->log,
+		.ended = on_switch_ended,
+		.owner = vm };
+	int ret = programs_find("sluiced", program, err);
+
+	vm->n_switch_starts++;
+	return ret < 0 ? ret : service_start(vm->loop, vm->keeper, &plan, &vm->sluiced, err);
+}
+
+static int configure_switch(struct vm *vm, struct err *err)
+{
+	const struct pod_interface *pod = pod_network_interface(&vm->net, vm->net.pod_ifindex);
+	const struct switch_plan plan = { .settings = vm->settings,
+		.paths = &vm->paths,
+		.net = &vm->net,
+		.guard = &vm->guard.plan,
+		.guest_mac = switch_plan_guest_mac(vm->settings, &pod->mac) };
+	json_t *root = switch_plan_encode(&plan);
+	int ret = root == NULL ? -1 : json_dump_file(root, vm->paths.switch_config, JSON_INDENT(2));
+
+	json_decref(root);
+	return ret < 0 ? err_errno(err, errno, "cannot write %s", vm->paths.switch_config) : 0;
+}
+
+static int switch_step(struct vm *vm, struct err *err)
+{
+	int ret = configure_switch(vm, err);
+
+	if (ret == 0)
+		ret = start_switch(vm, err);
+	return ret < 0 ? ret : await_service(vm, &vm->sluiced, "sluiced", err);
+}
+
+static int vsock_step(struct vm *vm, struct err *err)
+{
+	char program[PATH_MAX], cid[16];
+	char *argv[] = { program, (char *)"--device", vm->paths.vsock_device, (char *)"--host",
+		vm->paths.vsock, (char *)"--cid", cid, NULL };
+	const struct service_plan plan = { .name = "sluice-vsock",
+		.argv = argv,
+		.notify_path = vm->paths.vsock_notify,
+		.log = vm->log,
+		.ended = on_vsock_ended,
+		.owner = vm };
+	int ret = programs_find("sluice-vsock", program, err);
+
+	snprintf(cid, sizeof(cid), "%d", MACHINE_CID);
+	if (ret == 0)
+		ret = service_start(vm->loop, vm->keeper, &plan, &vm->vsock, err);
+	return ret < 0 ? ret : await_service(vm, &vm->vsock, "sluice-vsock", err);
+}
+
+/* --- agent ----------------------------------------------------------------------------------- */
+
+static void on_workload_started(void *owner, uint32_t pid)
+{
+	struct vm *vm = owner;
+
+	vm->started = true;
+	vm->workload_pid = pid;
+	/* It holds secrets, as environments do, and has been read. */
+	(void)unlink(vm->paths.initrd);
+}
+
+static void on_workload_ended(void *owner, const struct exec_end *end)
+{
+	struct vm *vm = owner;
+
+	switch (end->how) {
+	case EXEC_EXITED:
+		vm_end(vm, (int)(end->ex.signalled ? 128 + end->ex.value : end->ex.value), NULL);
+		return;
+	case EXEC_FAILED:
+		vm_end(vm, (int)end->status, end->err.text);
+		return;
+	case EXEC_UNREAD: /* of an exec only */
+	case EXEC_LOST:
+		vm_end(vm, VM_STATUS_AGENT, end->err.text);
+		return;
+	}
+}
+
+static bool is_up_or_over(const void *arg)
+{
+	const struct vm *vm = arg;
+
+	return vm->started || vm->ended || vm->failed;
+}
+
+static int agent_step(struct vm *vm, struct err *err)
+{
+	const struct workload_plan plan = { .vsock = vm->paths.vsock,
+		.streams = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
+		.retry_ms = 10000,
+		.owner = { on_workload_started, on_workload_ended, vm } };
+	int ret = workload_start(vm->loop, &plan, &vm->workload, err);
+
+	if (ret < 0)
+		return ret;
+	ret = loop_until(vm->loop, vm->settings->boot_timeout_s * 1000, is_up_or_over, vm);
+	if ((ret < 0 && machine_may_try_again(vm)) || vm->failed)
+		return -EAGAIN;
+	if (ret == 0)
+		return 0;
+	return err_set(err, -ETIMEDOUT, "the guest's agent did not answer in %u s (boot-timeout)%s",
+		vm->settings->boot_timeout_s,
+		vm->kvm ? ": perhaps KVM does not work here: try accel tcg" : "");
+}
+
+/* --- steps ----------------------------------------------------------------------------------- */
+
+static const struct step {
+	const char *name;
+	int (*take)(struct vm *vm, struct err *err);
+} steps[] = {
+	{ "choose", machine_choose_step },
+	{ "pod", read_pod },
+	{ "guard", hold_guard },
+	{ "switch", switch_step },
+	{ "vsock", vsock_step },
+	{ "storage", machine_storage_step },
+	{ "image", machine_image_step },
+	{ "vmm", machine_vmm_step },
+	{ "agent", agent_step },
+};
+
+#define N_STEPS      (sizeof(steps) / sizeof(steps[0]))
+#define MACHINE_STEP 4 /* from here on steps are about the machine */
+
+static_assert(2 * N_STEPS - MACHINE_STEP <= VM_STEPS_MAX, "room for their times");
+
+static void note_step(struct vm *vm, const char *name, double ms)
+{
+	vm->steps[vm->n_steps++] = (struct vm_step_time) { name, ms };
+	log_info("step", log_str("name", name), log_int("us", (int64_t)(ms * 1e3)));
+}
+
+static int take_steps(struct vm *vm, size_t from)
+{
+	struct err err = { "" };
+	int ret = 0;
+
+	for (size_t i = from; ret == 0 && !vm->ended && i < N_STEPS; i++) {
+		double begun_ms = loop_now_ms();
+
+		ret = steps[i].take(vm, &err);
+		note_step(vm, steps[i].name, loop_now_ms() - begun_ms);
+	}
+	if (ret < 0 && ret != -EAGAIN)
+		vm_end(vm, VM_STATUS_START, err.text);
+	return vm->ended ? -ECANCELED : ret;
+}
+
+/* All that has to do with a machine that is no more; what serves one does so once. */
+static void discard_machine(struct vm *vm)
+{
+	workload_free(vm->workload);
+	vm->workload = NULL;
+	if (vm->vmm != NULL)
+		vm->kind->kill(vm->vmm);
+	vm->vmm = NULL;
+	vm->failed = false;
+	if (vm->blame != NULL)
+		(void)event_del(vm->blame);
+	machine_storage_stop(vm);
+	service_stop(vm->loop, &vm->vsock, 0);
+	console_free(vm->console);
+	vm->console = NULL;
+}
+
+int vm_start(struct vm *vm)
+{
+	int ret = take_steps(vm, 0);
+
+	if (ret != -EAGAIN)
+		return ret;
+	log_warn("kvm-suspected", log_str("reason", vm->failed ? "QEMU ended" : "boot-timeout"),
+		log_str("so", "it is started once more without KVM (accel tcg)"));
+	discard_machine(vm);
+	vm->accel = VMM_ACCEL_TCG;
+	return take_steps(vm, MACHINE_STEP);
+}

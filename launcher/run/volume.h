@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * Volumes as the command line has them:
+ *
+ *   --volume SOURCE:DESTINATION[:OPTION,...]   a directory or file of ours, in the guest's root
+ *   --tmpfs DESTINATION[:OPTION,...]           memory of the guest's
+ *
+ * Options: ro, rw, optional (the VM starts without it if need be); of a tmpfs also what tmpfs(5)
+ * takes: size=64m, mode=1777. Both paths are absolute; a ':' cannot be part of one.
+ */
+
+#include "config/machine_spec.h"
+#include "lib/err.h"
+
+#define VOLUMES_MAX 64
+
+struct volume {
+	char *source; /* NULL: a tmpfs */
+	char *destination;
+	char *options; /* of the tmpfs; NULL: none */
+	bool readonly, optional;
+};
+
+struct volumes {
+	struct volume item[VOLUMES_MAX];
+	size_t n;
+};
+
+/* -EINVAL, -E2BIG. The message does not name the option. */
+int volumes_add(struct volumes *volumes, const char *text, bool tmpfs, struct err *err);
+
+void volumes_free(struct volumes *volumes);

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A workload in a VM behaves like the workload: what it says, how it ends, what it can reach."""
+
+import json
+import os
+import signal
+
+from cni import FAR4, POD_MAC, Calico
+from lab import tcp, wait_until
+from suite import test
+from vm import Vm, kill
+
+SUITE = "vm"
+
+MIB = 1 << 20
+
+
+@test(limit=60)
+def output_and_status(lab):
+    """Both streams, byte for byte and apart; the command's own exit status; nothing is left."""
+    vm = Vm(Calico(lab))
+    done = vm.run("echo out; echo err >&2; printf 'no newline'; exit 7").check(7)
+    assert done.out == b"out\nno newline", done.out
+    assert done.err == b"err\n", done.err
+    assert vm.leftovers() == [], vm.leftovers()
+
+
+@test(limit=60, each={kind: kind for kind in ("virtiofs", "ext4", "initramfs")})
+def roots(lab, root):
+    """The root's files are there, however it came; those written to virtiofs are here."""
+    vm = Vm(Calico(lab), root=root)
+    os.chown(os.path.join(vm.rootfs, "var"), 33, 4)
+    done = vm.run("ls -lnd /var | awk '{ print $3, $4 }'; cat /etc/passwd; echo hi >/tmp/new; "
+                  "mount | grep ' / '").check()
+    assert done.out.startswith(b"33 4\nroot:x:0"), done.out
+    assert os.path.exists(os.path.join(vm.rootfs, "tmp", "new")) == (root == "virtiofs")
+
+
+@test(limit=60)
+def signals(lab):
+    """What the command handles it handles; as PID 1 it is not ended by what it does not."""
+    vm = Vm(Calico(lab))
+    job = vm.start("trap 'echo term; exit 3' TERM; echo ready; while :; do sleep 0.1; done")
+    job.wait_for("ready\n")
+    job.signal(signal.SIGTERM)
+    done = job.wait().check(3)
+    assert done.out == b"ready\nterm\n", done.out
+    vm.assert_gone()
+
+
+@test(limit=60)
+def commands_that_cannot_be_run(lab):
+    vm = Vm(Calico(lab))
+    done = vm.run(["/no/such"])
+    assert done.status == 127 and b"/no/such" in done.err, (done.status, done.err)
+    done = vm.run(["/etc/passwd"])
+    assert done.status == 126, (done.status, done.err)
+    vm.assert_gone()
+
+
+@test(limit=60, each={"adopt": "adopt", "substitute": "substitute"})
+def network(lab, mode):
+    """The VM has the pod's address; eth0 is what it was."""
+    net = Calico(lab)
+    vm = Vm(net, **{"mac-mode": mode})
+    before = net.snapshot()
+    job = vm.start("hostname; cat /etc/resolv.conf; ip addr show dev eth0; echo ready; sleep 1000")
+    said = job.wait_for("ready\n").seen.decode()
+    assert net.pod4 in said and f"nameserver {FAR4}" in said, said
+    assert (POD_MAC in said) == (mode == "adopt"), said
+    net.far.run(f"busybox ping -c 1 -W 2 {net.pod4}")
+    net.near.run(f"busybox ping -c 1 -W 2 {net.pod6}")
+    vm.exec(f"ping -c 1 -W 2 {FAR4}").check()
+    now = net.snapshot()
+    assert now == before, now
+    job.signal(signal.SIGKILL)
+    vm.assert_gone()
+    assert net.snapshot() == before
+
+
+@test(limit=60)
+def exec_in_it(lab):
+    """Commands beside the workload: streams, status, users, bytes of all kinds."""
+    vm = Vm(Calico(lab))
+    job = vm.start("echo ready; exec sleep 1000").wait_for("ready\n")
+    done = vm.exec("cat; echo err >&2; exit 5", data=bytes(range(256)) * 4096).check(5)
+    assert done.out == bytes(range(256)) * 4096 and done.err == b"err\n"
+    done = vm.exec("id -u; id -G", "--user", "www").check()
+    assert done.out == b"33\n33 4 29\n", done.out
+    assert vm.exec(["/no/such"]).status == 127
+    vm.exec("kill -9 $$").check(137)
+    odd = "a\nb" + "".join(chr(c) for c in range(1, 128))
+    assert vm.exec(["/bin/printf", "%s", odd]).check().out == odd.encode()
+    status = json.loads(vm.verb("status", "--json"))
+    assert status["state"] == "running", status
+    vm.verb("stop", "--grace", "0")
+    job.wait()
+    vm.assert_gone()
+
+
+@test(limit=90)
+def killed(lab):
+    """SIGKILL to sluice-vm: no process, socket, file or guard is left, and it can start again."""
+    vm = Vm(Calico(lab))
+    for _ in range(2):
+        job = vm.start("echo ready; exec sleep 1000").wait_for("ready\n")
+        kill(json.loads(vm.verb("status", "--json"))["pid"])
+        job.wait()
+        vm.assert_gone()
+
+
+@test(limit=60)
+def volumes(lab):
+    """Directories and files of ours where the command wants them, read-only if said; memory."""
+    vm = Vm(Calico(lab))
+    data = lab.path("data")
+    os.makedirs(data)
+    config = lab.path("config")
+    with open(config, "w", encoding="ascii") as file:
+        file.write("key=value\n")
+    os.symlink("/srv/real", os.path.join(vm.rootfs, "link"))
+    done = vm.run(
+        "cat /etc/app.conf; echo mine >/srv/real/file; touch /etc/app.conf; echo $?;"
+        "df /scratch | tail -1 | awk '{ print $1, $2 }'",
+        f"--volume={data}:/link", f"--volume={config}:/etc/app.conf:ro",
+        "--tmpfs=/scratch:size=1m").check()
+    assert done.out == b"key=value\n1\ntmpfs 1024\n", done.out
+    with open(os.path.join(data, "file"), encoding="ascii") as file:
+        assert file.read() == "mine\n"
+    vm.assert_gone()
+
+
+@test(limit=60)
+def switch_crashes(lab):
+    """sluiced is started again; the command and its output do not notice."""
+    vm = Vm(Calico(lab))
+    job = vm.start("echo ready; i=0; while [ $i -lt 30 ]; do echo $i; i=$((i + 1)); sleep 0.1; done")
+    job.wait_for("ready\n")
+    first = json.loads(vm.verb("status", "--json"))["switch"]
+    kill(first["pid"])
+    wait_until(lambda: json.loads(vm.verb("status", "--json"))["switch"]["starts"] == 2,
+               "the switch to be started again")
+    done = job.wait().check()
+    assert done.out == b"ready\n" + b"".join(b"%d\n" % i for i in range(30)), done.out
+
+
+@test(limit=90, each={"virtiofs": "virtiofs", "ext4": "ext4"})
+def under_qemu(lab, root):
+    """The same by QEMU without KVM: another device for everything."""
+    net = Calico(lab)
+    vm = Vm(net, vmm="qemu", root=root)
+    job = vm.start("trap 'exit 9' TERM; echo ready; while :; do sleep 0.1; done")
+    job.wait_for("ready\n")
+    net.far.run(f"busybox ping -c 1 -W 2 {net.pod4}")
+    assert vm.exec("cat", data=b"x" * MIB).check().out == b"x" * MIB
+    job.signal(signal.SIGTERM)
+    job.wait().check(9)
+    vm.assert_gone()
+
+
+@test(limit=120)
+def switch_crashes_under_qemu(lab):
+    """Its network comes back."""
+    net = Calico(lab)
+    vm = Vm(net, vmm="qemu")
+    job = vm.start("echo ready; exec sleep 1000").wait_for("ready\n")
+    net.far.run(f"busybox ping -c 1 -W 2 {net.pod4}")
+    kill(json.loads(vm.verb("status", "--json"))["switch"]["pid"])
+    wait_until(lambda: net.far.try_run(f"busybox ping -c 1 -W 1 {net.pod4}")[0] == 0,
+               "the guest to be reached again", timeout=20)
+    vm.verb("stop", "--grace", "0")
+    job.wait().check(137)
+
+
+@test(limit=120)
+def accel_auto(lab):
+    """A guest that says nothing under KVM is started once more without, if that was left open."""
+    vm = Vm(Calico(lab), vmm="qemu", accel="auto", **{"boot-timeout": "20"})
+    job = vm.start("echo works; exec sleep 1000").wait_for("works\n", timeout=100)
+    steps = [step["name"] for step in json.loads(vm.verb("status", "--json"))["steps"]]
+    if "kvm-suspected" in vm.log():
+        assert steps[-5:] == ["vsock", "storage", "image", "vmm", "agent"], steps
+        assert steps.count("agent") == 2, steps
+    job.signal(signal.SIGKILL)
+    vm.assert_gone()
