@@ -6,15 +6,22 @@ Everything happens in namespaces of its own and is gone when it ends; see run.py
 """
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
+import pty
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import run
 from cni import FAR4, GUEST_MAC, Calico
-from lab import PEER4, Lab, guest4, last_json
+from lab import PEER4, Lab, guest4, last_json, wait_until
+from vm import Vm
 
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
@@ -138,6 +145,72 @@ def pod_demo(lab):
     show("nothing has changed" if after == before else f"it has CHANGED:\n{before}\n{after}")
 
 
+def vm_demo(lab):
+    """The third scene: a container's root file system, run as a VM in the same pod."""
+    step("a container's workload in a VM: busybox, in a Calico-like pod")
+    net = Calico(lab)
+    before = net.pod.run("ip addr show eth0; ip route")
+    data = lab.path("data")
+    os.makedirs(data)
+    vm = Vm(net)
+    command = ("echo hello from $(uname -r), $(hostname); ip -br addr show dev eth0 2>/dev/null || "
+               "ip -4 addr show dev eth0 | grep inet; echo kept >/data/file; echo ready; "
+               "trap 'exit 42' TERM; while :; do sleep 0.1; done")
+    typed("pod", "sluice-vm run --rootfs rootfs --volume data:/data -- sh -c '...' &")
+    job = vm.start(command, f"--volume={data}:/data").wait_for("ready\n")
+    show(job.seen.decode())
+
+    step("it has the pod's network, and is entered as a container is")
+    run_in(net.near, "another pod", f"busybox ping -c 2 {net.pod4}")
+    fetch_both_ways(net, vm, data)
+    typed("pod", "sluice-vm exec -t -- sh -c 'tty; id; stty size'")
+    show(in_terminal(vm.exec_argv("tty; id; stty size", "--tty"), rows=40, columns=120))
+    typed("pod", "cat data/file")
+    with open(os.path.join(data, "file"), encoding="ascii") as file:
+        show(file.read())
+    typed("pod", "sluice-vm status")
+    show(vm.verb("status"))
+
+    step("SIGTERM is the command's own to handle; its exit status is the VM's")
+    job.signal(signal.SIGTERM)
+    show(f"exit status {job.wait().status}")
+    vm.assert_gone()
+    after = net.pod.run("ip addr show eth0; ip route")
+    show("no process, socket, guard or file is left; the pod is as it was" if after == before
+         else f"the pod has CHANGED:\n{before}\n{after}")
+
+
+def fetch_both_ways(net, vm, data):
+    """A file is fetched from the VM and into it; its sum here, and at both other ends."""
+    with open(os.path.join(data, "big"), "wb") as file:
+        file.write(os.urandom(64 << 20))
+    typed("pod", "sha256sum data/big")
+    show(subprocess.run(["sha256sum", os.path.join(data, "big")], check=True, capture_output=True,
+                        text=True).stdout.split()[0])
+    vm.exec("httpd -p 8080 -h /data").check()
+    run_in(net.far, "far away", f"busybox wget -q -O - http://{net.pod4}:8080/big | sha256sum")
+    net.far.spawn(f"exec busybox httpd -f -p 8080 -h {data}")
+    wait_until(lambda: "8080" in net.far.run("ss -Htln"), "the host to serve")
+    command = f"wget -q -O - http://{FAR4}:8080/big | sha256sum"
+    typed("pod", f"sluice-vm exec -- sh -c '{command}'")
+    show(vm.exec(command).check().out.decode())
+
+
+def in_terminal(argv, rows, columns):
+    """What a command prints on a terminal of that size."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # EIO is the end of a terminal
+        while data := os.read(ours, 4096):
+            seen += data
+    os.close(ours)
+    process.wait(10)
+    return seen.decode(errors="replace").replace("\r", "")
+
+
 def play(build, name, scene):
     """One scene, in a lab of its own."""
     workdir = os.path.join(run.WORK, name)
@@ -162,6 +235,7 @@ def main():
     started = time.monotonic()
     play(args.build, "lab", demo)
     play(args.build, "pod", pod_demo)
+    play(args.build, "vm", vm_demo)
     print(f"\nDone in {time.monotonic() - started:.0f} s. Nothing is left behind.")
     return 0
 
