@@ -56,6 +56,7 @@ static const struct setting_word guards[] = {
 	{ NULL },
 };
 
+static const struct setting_word refusals[] = { { "refuse", false }, { "allow", true }, { NULL } };
 static const struct setting_word switches[] = { { "on", true }, { "off", false }, { NULL } };
 
 /* The seeds write them in capitals. */
@@ -155,6 +156,10 @@ static const struct setting rows[] = {
 		.help = "the guest reaches the pod on the identity address" },
 	{ "anti-spoof", SETTING_ENUM, FIELD(anti_spoof), .preset = "on", .words = switches,
 		.help = "whether the guest is held to its addresses" },
+	{ "nfs-shared-filesystem", SETTING_ENUM, FIELD(nfs_shared_filesystem), .preset = "refuse",
+		.words = refusals,
+		.help = "whether NFS volumes may be less than a file system of their own: a guest "
+			"can then have all of it. Not to be set by annotation" },
 	{ "lab", SETTING_BOOL, FIELD(lab), .preset = "false",
 		.help = "also in the machine's own network namespace" },
 	{ "address-wait", SETTING_U32, FIELD(address_wait_s), .unit = "SECONDS", .preset = "10",
@@ -213,6 +218,8 @@ static int set_annotation(void *arg, const char *key, const char *value)
 
 	if (strncmp(key, prefix, strlen(prefix)) != 0)
 		return 0;
+	if (strcmp(key + strlen(prefix), "nfs-shared-filesystem") == 0)
+		return err_set(to->err, -EPERM, "%s: is the administrator's to set", key);
 	ret = settings_set(&table, key + strlen(prefix), value, to->settings, &why);
 	return ret < 0 ? err_set(to->err, ret, "%s%s", prefix, why.text) : 0;
 }

@@ -63,7 +63,8 @@ struct vm_settings {
 	uint32_t guard;    /* enum vm_guard */
 	char kernel_ports[L4_PORTS_TEXT_MAX];
 	bool outside_guard, host_port, lab;
-	uint32_t anti_spoof; /* 0: off */
+	uint32_t anti_spoof;            /* 0: off */
+	uint32_t nfs_shared_filesystem; /* 0: refused */
 	uint32_t address_wait_s;
 
 	/* this program */

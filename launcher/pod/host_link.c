@@ -55,6 +55,11 @@ static struct mac derive_mac(const char *name, const struct ip_addr *identity)
 	return mac;
 }
 
+struct mac host_link_mac(const struct ip_addr *identity)
+{
+	return derive_mac(HOST_LINK_NAME, identity);
+}
+
 static struct nl_addr *build_v4(const struct ip_addr *a)
 {
 	struct nl_addr *addr = nl_addr_build(AF_INET, a->byte + 12, 4);
@@ -135,8 +140,7 @@ static int describe_end(
 
 static int add_pair(struct nl_sock *sock, const struct host_link *link)
 {
-	struct mac mac =
-		mac_is_zero(&link->mac) ? derive_mac(HOST_LINK_NAME, &link->identity) : link->mac;
+	struct mac mac = mac_is_zero(&link->mac) ? host_link_mac(&link->identity) : link->mac;
 	struct mac far_mac = mac_is_zero(&link->far_mac)
 				     ? derive_mac(HOST_LINK_FAR_NAME, &link->identity)
 				     : link->far_mac;

@@ -37,6 +37,9 @@ struct host_link {
 	struct mac mac, far_mac; /* zero: derived, always the same for an identity address */
 };
 
+/* What sluice0's is if nobody says otherwise. */
+struct mac host_link_mac(const struct ip_addr *identity);
+
 /*
  * Creates it, in place of what a predecessor may have left. *link is borrowed for the call.
  *

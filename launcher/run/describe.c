@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/pod/host_link.h"
 #include "launcher/pod/pod_machine.h"
 #include "launcher/pod/resolv_conf_text.h"
 #include "launcher/run/machine.h"
@@ -64,34 +65,49 @@ static int describe_root(const struct vm *vm, struct machine_spec *spec, struct 
 	return ok && copy(&root->destination, "/") ? 0 : NO_MEMORY(err);
 }
 
-static bool describe_volume(const struct volume *v, unsigned number, struct machine_mount *mount)
+/* Each server counts those of its own. */
+struct volume_numbers {
+	unsigned virtiofs, nfs;
+};
+
+static int format_source(
+	const struct volume *v, struct volume_numbers *next, struct machine_mount *mount)
+{
+	if (!v->nfs)
+		return asprintf(&mount->source, MACHINE_SHARE_TAG ":/vol/%u", next->virtiofs++);
+	if (asprintf(&mount->options, MACHINE_NFS_OPTIONS) < 0)
+		return -1;
+	return asprintf(&mount->source, HOST_LINK_IDENTITY ":/vol/%u", next->nfs++);
+}
+
+static bool describe_volume(
+	const struct volume *v, struct volume_numbers *next, struct machine_mount *mount)
 {
 	*mount = (struct machine_mount) {
-		.kind = v->source != NULL ? MACHINE_VIRTIOFS : MACHINE_TMPFS,
+		.kind = v->source == NULL ? MACHINE_TMPFS
+			: v->nfs          ? MACHINE_NFS
+					  : MACHINE_VIRTIOFS,
 		.readonly = v->readonly,
 		.optional = v->optional,
 	};
-	if (v->source != NULL && asprintf(&mount->source, MACHINE_SHARE_TAG ":/vol/%u", number) < 0)
+	if (v->source != NULL && format_source(v, next, mount) < 0)
 		return false;
-	return copy(&mount->destination, v->destination) && copy(&mount->options, v->options);
+	return copy(&mount->destination, v->destination) &&
+	       (v->options == NULL || copy(&mount->options, v->options));
 }
 
-/* Volumes of ours are numbered as share_open() gets them: without the others between them. */
 static int describe_volumes(const struct vm *vm, struct machine_spec *spec, struct err *err)
 {
 	const struct volumes *volumes = vm->command->volumes;
-	unsigned number = 0;
+	struct volume_numbers next = { 0 };
 
 	spec->mounts = calloc(volumes->n + 1, sizeof(*spec->mounts));
 	if (spec->mounts == NULL)
 		return NO_MEMORY(err);
 	for (size_t i = 0; i < volumes->n; i++) {
-		const struct volume *v = &volumes->item[i];
-
 		spec->n_mounts = i + 1;
-		if (!describe_volume(v, number, &spec->mounts[i]))
+		if (!describe_volume(&volumes->item[i], &next, &spec->mounts[i]))
 			return NO_MEMORY(err);
-		number += v->source != NULL;
 	}
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "launcher/image/ext4_image.h"
@@ -13,8 +14,11 @@
 #include "launcher/image/initramfs.h"
 #include "launcher/image/kernel.h"
 #include "launcher/run/describe.h"
+#include "launcher/pod/host_link.h"
+#include "launcher/run/loop.h"
 #include "launcher/run/programs.h"
 #include "launcher/run/switch_plan.h"
+#include "launcher/storage/nfs.h"
 #include "launcher/storage/virtiofs.h"
 #include "launcher/vmm/kvm.h"
 #include "lib/cleanup.h"
@@ -22,6 +26,8 @@
 
 /* Room on a root that is written to; its image is sparse. */
 #define ROOT_FREE_MIB 1024
+
+#define NFS_READY_MS 30000
 
 /* --- image ----------------------------------------------------------------------------------- */
 
@@ -67,7 +73,8 @@ static int get_initramfs(struct vm *vm, char **archive, struct err *err)
 	char agent[PATH_MAX];
 	const struct initramfs_plan plan = { .agent = s->agent[0] != '\0' ? s->agent : agent,
 		.modules_dir = vm->kernel.modules_dir[0] != '\0' ? vm->kernel.modules_dir : NULL,
-		.modules = image_modules(vm->kind == &vmm_uml, false),
+		.modules = image_modules(
+			vm->kind == &vmm_uml, volumes_count(vm->command->volumes, true) > 0),
 		.tree = vm->root == VM_ROOT_INITRAMFS ? s->rootfs : NULL,
 		.cache_dir = s->cache_dir };
 
@@ -285,7 +292,7 @@ static int open_share(struct vm *vm, struct err *err)
 	if (vm->root == VM_ROOT_VIRTIOFS)
 		plan.root = (struct share_item) { vm->settings->rootfs, vm->settings->readonly };
 	for (size_t i = 0; i < volumes->n; i++)
-		if (volumes->item[i].source != NULL)
+		if (volumes->item[i].source != NULL && !volumes->item[i].nfs)
 			items[plan.n_volumes++] = (struct share_item) { volumes->item[i].source,
 				volumes->item[i].readonly };
 	if (plan.root.path == NULL && plan.n_volumes == 0)
@@ -331,6 +338,60 @@ static int make_image(struct vm *vm, struct err *err)
 	return ret;
 }
 
+static void on_nfs_ready(void *owner)
+{
+	struct vm *vm = owner;
+
+	vm->nfs_ready = true;
+}
+
+static void on_nfs_ended(void *owner, const char *how)
+{
+	struct err err = { "" };
+
+	(void)err_set(&err, -EIO, "the NFS server ended: %s", how);
+	vm_end(owner, VM_STATUS_STORAGE, err.text);
+}
+
+static bool is_nfs_ready_or_over(const void *arg)
+{
+	const struct vm *vm = arg;
+
+	return vm->nfs_ready || vm->ended;
+}
+
+static int start_nfs(struct vm *vm, struct err *err)
+{
+	const struct volumes *volumes = vm->command->volumes;
+	struct nfs_export exports[VOLUMES_MAX];
+	const struct nfs_plan plan = { .run_dir = vm->paths.nfs_dir,
+		.address = HOST_LINK_IDENTITY,
+		.client = HOST_LINK_SERVICE,
+		.port = MACHINE_NFS_PORT,
+		.exports = exports,
+		.n_exports = volumes_count(volumes, true),
+		.allow_shared = vm->settings->nfs_shared_filesystem,
+		.log = vm->log,
+		.keeper = vm->keeper,
+		.ready = on_nfs_ready,
+		.ended = on_nfs_ended,
+		.owner = vm };
+	size_t n = 0;
+	int ret;
+
+	for (size_t i = 0; i < volumes->n; i++)
+		if (volumes->item[i].nfs)
+			exports[n++] = (struct nfs_export) { volumes->item[i].source,
+				volumes->item[i].readonly };
+	if (mkdir(vm->paths.nfs_dir, 0700) < 0 && errno != EEXIST)
+		return err_errno(err, errno, "%s", vm->paths.nfs_dir);
+	ret = nfs_start(vm->loop, &plan, &vm->nfs, err);
+	if (ret == 0 && loop_until(vm->loop, NFS_READY_MS, is_nfs_ready_or_over, vm) < 0)
+		ret = err_set(err, -ETIMEDOUT, "the NFS server was not ready in %d s: see %s",
+			NFS_READY_MS / 1000, vm->paths.log);
+	return ret;
+}
+
 int machine_storage_step(struct vm *vm, struct err *err)
 {
 	int ret = vm->share == NULL ? open_share(vm, err) : 0;
@@ -339,6 +400,8 @@ int machine_storage_step(struct vm *vm, struct err *err)
 		ret = start_virtiofs(vm, err);
 	if (ret == 0 && vm->root == VM_ROOT_EXT4 && vm->root_image == NULL)
 		ret = make_image(vm, err);
+	if (ret == 0 && vm->nfs == NULL && volumes_count(vm->command->volumes, true) > 0)
+		ret = start_nfs(vm, err);
 	return ret;
 }
 
@@ -351,6 +414,8 @@ void machine_storage_stop(struct vm *vm)
 void machine_storage_close(struct vm *vm)
 {
 	machine_storage_stop(vm);
+	nfs_stop(vm->nfs);
+	vm->nfs = NULL;
 	share_close(vm->share);
 	free(vm->root_image);
 	vm->share = NULL;

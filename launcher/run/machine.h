@@ -11,6 +11,11 @@
 /* What it mounts from virtiofsd. */
 #define MACHINE_SHARE_TAG "sluice"
 
+/* Of NFS: unprivileged, as the server is; the guest's source address is that of its route there. */
+#define MACHINE_NFS_PORT 20490
+#define MACHINE_NFS_OPTIONS                                                                        \
+	"vers=4.2,proto=tcp,port=20490,addr=" HOST_LINK_IDENTITY ",clientaddr=" HOST_LINK_SERVICE
+
 int machine_storage_step(struct vm *vm, struct err *err);
 int machine_image_step(struct vm *vm, struct err *err);
 int machine_vmm_step(struct vm *vm, struct err *err);

@@ -81,13 +81,15 @@ static json_t *guest(const struct switch_plan *plan, const struct pod_interface 
 
 static json_t *host(const struct switch_plan *plan)
 {
+	struct mac mac = host_link_mac(&plan->guard->identity);
 	json_t *port = json_object();
-	char identity[IP_ADDR_TEXT_MAX];
+	char identity[IP_ADDR_TEXT_MAX], mac_text[MAC_TEXT_MAX];
 
 	set_text(port, "name", "host");
 	set_text(port, "kind", "packet");
 	set_text(port, "interface", HOST_LINK_FAR_NAME);
 	set_text(port, "role", "host");
+	set_text(port, "mac", mac_format(&mac, mac_text));
 	json_object_set_new(port, "addresses",
 		json_pack("[s]", ip_addr_format(&plan->guard->identity, identity)));
 	return port;

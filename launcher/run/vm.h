@@ -84,6 +84,8 @@ struct vm {
 	struct share *share;
 	struct virtiofs *virtiofs;
 	char *root_image; /* NULL: it is none */
+	struct nfs *nfs;
+	bool nfs_ready;
 	enum vmm_accel accel;
 	bool kvm;    /* the machine is one of KVM's */
 	bool failed; /* it ended before it said anything, and may be worth another try */

@@ -27,6 +27,7 @@ int vm_paths_make(struct vm_paths *paths, const char *run_dir, const char *name,
 		{ paths->initrd, "%1$s/%2$s/initrd" },
 		{ paths->switch_notify, "%1$s/%2$s/sluiced.notify" },
 		{ paths->vsock_notify, "%1$s/%2$s/vsock.notify" },
+		{ paths->nfs_dir, "%1$s/%2$s/nfs" },
 		{ paths->log, "%1$s/%2$s.log" },
 	};
 

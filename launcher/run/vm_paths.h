@@ -28,7 +28,7 @@ struct vm_paths {
 	char control[VM_PATH_MAX], console[VM_PATH_MAX];
 	char switch_config[VM_PATH_MAX], vsock_device[VM_PATH_MAX], fs_device[VM_PATH_MAX];
 	char initrd[VM_PATH_MAX], switch_notify[VM_PATH_MAX], vsock_notify[VM_PATH_MAX];
-	char log[VM_PATH_MAX];
+	char log[VM_PATH_MAX], nfs_dir[VM_PATH_MAX];
 };
 
 /* -ENAMETOOLONG: run_dir is too long for the sockets in it. */

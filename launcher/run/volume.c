@@ -25,7 +25,7 @@ static int add_option(struct volume *v, const char *word, struct err *err)
 	if (v->source != NULL || !is_tmpfs_option(word))
 		return err_set(err, -EINVAL, "\"%s\": want %s", word,
 			v->source != NULL
-				? "ro, rw or optional"
+				? "ro, rw, optional or nfs"
 				: "ro, rw, optional, size=, mode=, nr_inodes=, uid= or gid=");
 	if (asprintf(&grown, "%s%s%s", v->options != NULL ? v->options : "",
 		    v->options != NULL ? "," : "", word) < 0)
@@ -46,6 +46,8 @@ static int take_options(struct volume *v, char *words, struct err *err)
 			v->readonly = false;
 		else if (strcmp(word, "optional") == 0)
 			v->optional = true;
+		else if (v->source != NULL && strcmp(word, "nfs") == 0)
+			v->nfs = true;
 		else
 			ret = add_option(v, word, err);
 	}
@@ -92,6 +94,15 @@ int volumes_add(struct volumes *volumes, const char *text, bool tmpfs, struct er
 	}
 	volumes->item[volumes->n++] = v;
 	return 0;
+}
+
+size_t volumes_count(const struct volumes *volumes, bool nfs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < volumes->n; i++)
+		n += volumes->item[i].source != NULL && volumes->item[i].nfs == nfs;
+	return n;
 }
 
 void volumes_free(struct volumes *volumes)

@@ -7,8 +7,9 @@
  *   --volume SOURCE:DESTINATION[:OPTION,...]   a directory or file of ours, in the guest's root
  *   --tmpfs DESTINATION[:OPTION,...]           memory of the guest's
  *
- * Options: ro, rw, optional (the VM starts without it if need be); of a tmpfs also what tmpfs(5)
- * takes: size=64m, mode=1777. Both paths are absolute; a ':' cannot be part of one.
+ * Options: ro, rw, optional (the VM starts without it if need be), nfs (over NFS instead of
+ * virtiofs: the root of a file system of its own, see nfs_export.h); of a tmpfs, instead of that,
+ * what tmpfs(5) takes: size=64m, mode=1777. Both paths are absolute; a ':' cannot be part of one.
  */
 
 #include "config/machine_spec.h"
@@ -20,7 +21,7 @@ struct volume {
 	char *source; /* NULL: a tmpfs */
 	char *destination;
 	char *options; /* of the tmpfs; NULL: none */
-	bool readonly, optional;
+	bool readonly, optional, nfs;
 };
 
 struct volumes {
@@ -30,5 +31,8 @@ struct volumes {
 
 /* -EINVAL, -E2BIG. The message does not name the option. */
 int volumes_add(struct volumes *volumes, const char *text, bool tmpfs, struct err *err);
+
+/* How many of ours go over NFS (or, with false, over virtiofs). */
+size_t volumes_count(const struct volumes *volumes, bool nfs);
 
 void volumes_free(struct volumes *volumes);

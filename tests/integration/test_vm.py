@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import subprocess
 
 from cni import FAR4, POD_MAC, Calico
 from lab import tcp, wait_until
@@ -127,6 +128,36 @@ def volumes(lab):
     assert done.out == b"key=value\n1\ntmpfs 1024\n", done.out
     with open(os.path.join(data, "file"), encoding="ascii") as file:
         assert file.read() == "mine\n"
+    vm.assert_gone()
+
+
+@test(limit=60)
+def nfs_volumes(lab):
+    """File systems of their own over NFS, on the identity address; part of one is refused."""
+    vm = Vm(Calico(lab))
+    disk, secrets = lab.path("disk"), lab.path("secrets")
+    for path in (disk, secrets):
+        os.makedirs(path)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "volume", path], check=True)
+    try:
+        with open(os.path.join(secrets, "token"), "w", encoding="ascii") as file:
+            file.write("one")
+        os.chown(os.path.join(secrets, "token"), 33, 33)
+        done = vm.run("grep ' /data ' /proc/mounts; cat /secrets/token; stat -c %u:%g /secrets/token;"
+                      "touch /secrets/new; echo $?; echo mine >/data/file; sync; "
+                      f"ping -c 1 -W 2 {FAR4} >/dev/null && echo reached",
+                      f"--volume={disk}:/data:nfs", f"--volume={secrets}:/secrets:nfs,ro").check()
+        lines = done.out.decode().splitlines()
+        assert " nfs4 " in lines[0] and "vers=4.2" in lines[0], lines
+        assert lines[1:] == ["one33:33", "1", "reached"], (lines, done.err)
+        with open(os.path.join(disk, "file"), encoding="ascii") as file:
+            assert file.read() == "mine\n"
+        vm.assert_gone()
+    finally:
+        for path in (disk, secrets):
+            subprocess.run(["umount", path], check=True)
+    done = vm.run("true", f"--volume={disk}:/data:nfs").check(125)
+    assert b"virtiofs" in done.err and done.err.count(b"\n") == 1, done.err
     vm.assert_gone()
 
 

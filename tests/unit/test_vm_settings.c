@@ -17,9 +17,9 @@
 /* A file with this text; the path is static. */
 static char *file_with(const char *text)
 {
-	static char path[2][32];
+	static char path[3][32];
 	static unsigned n;
-	char *p = path[n++ % 2];
+	char *p = path[n++ % 3];
 	int fd;
 
 	strcpy(p, "/tmp/sluice-settings-XXXXXX");
@@ -97,14 +97,18 @@ static void test_refusals(void **state)
 {
 	char *config = file_with("{ \"memroy\": 100 }");
 	char *annotations = file_with("sluice.dev/vmm=\"xen\"\n");
+	char *shared = file_with("sluice.dev/nfs-shared-filesystem=\"allow\"\n");
 	char name[] = "--memory", value[] = "1", *words[] = { name, value, NULL };
 
 	refuse(&(struct vm_sources) { .config_path = config }, "memory");
 	refuse(&(struct vm_sources) { .annotations_path = annotations },
 		"sluice.dev/vmm: \"xen\" is not allowed (must be \"auto\", \"qemu\"");
+	refuse(&(struct vm_sources) { .annotations_path = shared },
+		"sluice.dev/nfs-shared-filesystem: is the administrator's to set");
 	refuse(&(struct vm_sources) { .words = words }, "--memory");
 	refuse(&(struct vm_sources) { .config_path = "/no/such", .config_required = true },
 		"/no/such: No such file");
+	unlink(shared);
 	refuse(&(struct vm_sources) { .annotations_path = "/no/such" }, "/no/such");
 	unlink(config);
 	unlink(annotations);

@@ -51,6 +51,9 @@ static void test_volumes(void **state)
 	assert_true(v->readonly);
 	assert_true(v->optional);
 	assert_false(add("/a:/b:ro,rw", false)->readonly);
+	assert_true(add("/a:/b:nfs,ro", false)->nfs);
+	assert_int_equal(volumes_count(&volumes, true), 1);
+	assert_int_equal(volumes_count(&volumes, false), 3);
 }
 
 static void test_tmpfs(void **state)
@@ -70,10 +73,11 @@ static void test_refusals(void **state)
 	refuse("/a", false, "the destination is no absolute path");
 	refuse("data:/b", false, "\"data\": the source");
 	refuse("/a:b", false, "\"b\": the destination");
-	refuse("/a:/b:rx", false, "\"rx\": want ro, rw or optional");
+	refuse("/a:/b:rx", false, "\"rx\": want ro, rw, optional or nfs");
 	refuse("/a:/b:size=1m", false, "\"size=1m\"");
 	refuse("/a:/b:", false, "\"\"");
 	refuse("/a:exec", true, "\"exec\"");
+	refuse("/a:nfs", true, "\"nfs\"");
 	refuse("/a:size=", true, "\"size=\"");
 }
 
