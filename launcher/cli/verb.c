@@ -4,6 +4,9 @@
 #include <string.h>
 
 const struct verb verbs[] = {
+	{ "doctor", "[--json] [OPTION]...",
+		"look at what run would need here, with the same options; changes nothing",
+		doctor_verb },
 	{ "exec", "--vm NAME [-i] [-t] [OPTION]... -- COMMAND [ARGUMENT]...",
 		"run a command in a VM, beside its workload (see sluice-vm exec --help)",
 		exec_verb },

@@ -41,6 +41,7 @@ void verb_print_help(FILE *out);
 enum verb_status inspect_verb(int argc, char **argv, struct err *err);
 enum verb_status image_verb(int argc, char **argv, struct err *err);
 enum verb_status exec_verb(int argc, char **argv, struct err *err);
+enum verb_status doctor_verb(int argc, char **argv, struct err *err);
 enum verb_status guard_verb(int argc, char **argv, struct err *err);
 enum verb_status run_verb(int argc, char **argv, struct err *err);
 enum verb_status status_verb(int argc, char **argv, struct err *err);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* sluice-vm doctor: would `run` work here, with the same settings? */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "launcher/cli/run_options.h"
+#include "launcher/cli/verb.h"
+#include "launcher/run/doctor.h"
+
+/* Takes `--json` out of the words before "--". */
+static bool take_json(char **words)
+{
+	bool found = false;
+	char **kept = words;
+
+	for (; *words != NULL && strcmp(*words, "--") != 0; words++) {
+		if (strcmp(*words, "--json") == 0)
+			found = true;
+		else
+			*kept++ = *words;
+	}
+	*kept = NULL;
+	return found;
+}
+
+static void print_text(const struct doctor *d)
+{
+	for (const struct doctor_finding *f = d->findings; f < d->findings + d->n_findings; f++)
+		printf("%-4s  %-17s  %s%s%s\n", doctor_level_name(f->level), f->name, f->found,
+			f->advice != NULL ? "; " : "", f->advice != NULL ? f->advice : "");
+}
+
+static int print_json(const struct doctor *d, struct err *err)
+{
+	json_t *findings = json_array();
+	json_t *report;
+	int ret;
+
+	for (const struct doctor_finding *f = d->findings; f < d->findings + d->n_findings; f++)
+		json_array_append_new(findings,
+			json_pack("{s:s, s:s, s:s, s:s?}", "level", doctor_level_name(f->level),
+				"name", f->name, "found", f->found, "advice", f->advice));
+	ret = json_array_size(findings) == d->n_findings ? 0 : -1;
+	report = json_pack("{s:b, s:o}", "ok", !d->failed, "findings", findings);
+	if (ret == 0 && report != NULL)
+		ret = json_dumpf(report, stdout, JSON_INDENT(2));
+	json_decref(report);
+	putchar('\n');
+	return ret < 0 ? err_set(err, -EIO, "cannot write the findings as JSON") : 0;
+}
+
+static enum verb_status examine(const struct run_options *options, bool json, struct err *err)
+{
+	struct doctor d;
+	int ret = 0;
+
+	doctor_examine(&d, &options->settings, &options->volumes);
+	if (json)
+		ret = print_json(&d, err);
+	else
+		print_text(&d);
+	if (ret == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		ret = err_errno(err, EIO, "cannot write to the standard output");
+	return ret < 0 || d.failed ? VERB_FAILED : VERB_OK;
+}
+
+static void print_help(void)
+{
+	fputs("Usage: sluice-vm doctor [--json] [OPTION]...\n"
+	      "Looks at what sluice-vm run would need here, with the same options, and changes\n"
+	      "nothing. A line for each thing: ok, warn or fail, its name, what was found, and "
+	      "what\n"
+	      "could be done.\n\n"
+	      "  --json\n        print one JSON object\n\n"
+	      "All other options are those of sluice-vm run (see sluice-vm run --help).\n"
+	      "\nExit status: 0 nothing failed, 1 something did, 2 wrong usage.\n",
+		stdout);
+}
+
+enum verb_status doctor_verb(int argc, char **argv, struct err *err)
+{
+	bool json = take_json(argv + 1);
+	struct run_options options;
+	enum verb_status status;
+
+	if (run_options_parse(argv + 1, &options, err) < 0) {
+		status = VERB_USAGE;
+	} else if (options.help) {
+		print_help();
+		status = VERB_OK;
+	} else {
+		status = examine(&options, json, err);
+	}
+	run_options_free(&options);
+	return status;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What the CNI gave the pod, as far as a guest depends on it. */
+
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <netlink/netlink.h>
+
+#include "launcher/pod/guard_check.h"
+#include "launcher/pod/host_link_check.h"
+#include "launcher/pod/pod_network.h"
+#include "launcher/pod/pod_words.h"
+#include "launcher/run/doctor.h"
+
+#define IPV6_MTU_MIN 1280 /* RFC 8200, section 5 */
+#define LINE_SIZE    256
+
+struct line {
+	char text[LINE_SIZE];
+	size_t len;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct line *line, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(line->text + line->len, sizeof(line->text) - line->len, format, args);
+	va_end(args);
+	if (n > 0)
+		line->len += (size_t)n;
+	if (line->len >= sizeof(line->text))
+		line->len = sizeof(line->text) - 1;
+}
+
+/* --- interface ------------------------------------------------------------------------------- */
+
+static bool is_guests(const struct pod_network *net, const struct pod_address *a)
+{
+	return a->ifindex == net->pod_ifindex && !ip_addr_is_link_local(&a->local);
+}
+
+static void examine_address(struct doctor *d, const struct pod_network *net)
+{
+	const struct pod_interface *pod = pod_network_interface(net, net->pod_ifindex);
+	char address[IP_ADDR_TEXT_MAX];
+	struct line line = { "" };
+
+	add(&line, "%s%s%s", pod->name, pod->kind[0] != '\0' ? ", " : "", pod->kind);
+	for (size_t i = 0; i < net->n_addresses; i++)
+		if (is_guests(net, &net->addresses[i]))
+			add(&line, ", %s", ip_addr_format(&net->addresses[i].local, address));
+	switch (pod_network_address_state(net)) {
+	case POD_ADDRESS_READY:
+		doctor_note(d, DOCTOR_OK, "pod-interface", NULL, "%s", line.text);
+		return;
+	case POD_ADDRESS_TENTATIVE:
+		doctor_note(d, DOCTOR_WARN, "pod-interface", "run waits for it (address-wait)",
+			"%s: duplicate address detection goes on, or has failed", line.text);
+		return;
+	case POD_ADDRESS_NONE:
+		doctor_note(d, DOCTOR_WARN, "pod-interface",
+			"run waits for one (address-wait), then the guest has to find its own",
+			"%s: has no address", line.text);
+		return;
+	}
+}
+
+/* Whether the pod's kernel would answer there. */
+static void note_address(struct doctor *d, const struct pod_network *net)
+{
+	const struct pod_interface *pod = pod_network_interface(net, net->pod_ifindex);
+	struct guard_interface found;
+
+	if (guard_look_at_interface(pod->name, &found, NULL) == 0)
+		d->has_address = found.has_address;
+}
+
+static void examine_mac(struct doctor *d, const struct pod_interface *pod)
+{
+	bool adopt = d->settings->mac_mode == VM_MAC_ADOPT;
+	char mac[MAC_TEXT_MAX];
+
+	if (!pod->has_mac)
+		doctor_note(d, DOCTOR_FAIL, "mac", "choose another (--interface)",
+			"%s is not an Ethernet interface", pod->name);
+	else if (!mac_is_zero(&pod->mac))
+		doctor_note(d, DOCTOR_OK, "mac", NULL, "%s%s", mac_format(&pod->mac, mac),
+			adopt ? ", which the guest adopts" : "; the guest has one of its own");
+	else
+		doctor_note(d, adopt ? DOCTOR_FAIL : DOCTOR_OK, "mac",
+			adopt ? "set mac-mode to substitute" : NULL,
+			"%s has none, as netkit interfaces%s", pod->name,
+			adopt ? ": there is nothing to adopt" : "; the guest has one of its own");
+}
+
+static bool has_ipv6(const struct pod_network *net)
+{
+	for (size_t i = 0; i < net->n_addresses; i++)
+		if (is_guests(net, &net->addresses[i]) && net->addresses[i].family == AF_INET6)
+			return true;
+	return false;
+}
+
+static void examine_mtu(struct doctor *d, const struct pod_network *net)
+{
+	const struct pod_interface *pod = pod_network_interface(net, net->pod_ifindex);
+
+	if (pod->mtu < IPV6_MTU_MIN && has_ipv6(net))
+		doctor_note(d, DOCTOR_WARN, "mtu", "raise it, or do without IPv6",
+			"%u, of which IPv6 takes %d", pod->mtu, IPV6_MTU_MIN);
+	else
+		doctor_note(d, DOCTOR_OK, "mtu", NULL, "%u", pod->mtu);
+}
+
+/* --- gateways -------------------------------------------------------------------------------- */
+
+static void add_neighbour(
+	struct line *line, const struct pod_network *net, const struct ip_addr *gateway)
+{
+	for (size_t i = 0; i < net->n_neighbours; i++) {
+		const struct pod_neighbour *n = &net->neighbours[i];
+		char mac[MAC_TEXT_MAX];
+
+		if (n->ifindex != net->pod_ifindex || !ip_addr_equal(&n->dst, gateway) ||
+			!n->has_mac)
+			continue;
+		for (const struct setting_word *w = pod_neighbour_states; w->name != NULL; w++)
+			if ((n->state & w->value) != 0)
+				add(line, " %s", w->name);
+		add(line, " %s", mac_format(&n->mac, mac));
+		return;
+	}
+	add(line, " is not resolved yet, the switch asks for it");
+}
+
+static void add_gateways(
+	struct line *line, const struct pod_network *net, const struct pod_route *route)
+{
+	char gateway[IP_ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < route->n_nexthops; i++) {
+		const struct pod_nexthop *hop = &route->nexthops[i];
+
+		if (hop->ifindex != net->pod_ifindex)
+			continue;
+		add(line, "%s", line->len > 0 ? "; " : "");
+		if (ip_addr_is_unspecified(&hop->gateway)) {
+			add(line, "everything is on the link");
+			continue;
+		}
+		add(line, "%s", ip_addr_format(&hop->gateway, gateway));
+		add_neighbour(line, net, &hop->gateway);
+	}
+}
+
+static void examine_gateways(struct doctor *d, const struct pod_network *net)
+{
+	struct line line = { "" };
+
+	for (size_t i = 0; i < net->n_routes; i++) {
+		const struct pod_route *route = &net->routes[i];
+
+		if (route->dst.len == 0 && route->table == RT_TABLE_MAIN)
+			add_gateways(&line, net, route);
+	}
+	if (line.len > 0)
+		doctor_note(d, DOCTOR_OK, "gateway", NULL, "%s", line.text);
+	else
+		doctor_note(d, DOCTOR_WARN, "gateway",
+			"without one the guest reaches what its other routes lead to",
+			"there is no default route by the pod's interface");
+}
+
+/* --- host port ------------------------------------------------------------------------------- */
+
+static void examine_host_port(struct doctor *d)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+	struct ip_addr service;
+	struct host_link link = { .service = &service, .n_services = 1 };
+	struct err err = { "" };
+	int ret = sock != NULL ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
+
+	(void)ip_addr_parse(HOST_LINK_IDENTITY, &link.identity);
+	(void)ip_addr_parse(HOST_LINK_SERVICE, &service);
+	if (ret < 0)
+		ret = err_set(&err, -EIO, "netlink: %s", nl_geterror(ret));
+	else
+		ret = host_link_check(sock, &link, &err);
+	nl_socket_free(sock);
+	if (ret < 0)
+		doctor_note(d, DOCTOR_FAIL, "host-port", NULL, "%s", err.text);
+	else
+		doctor_note(d, DOCTOR_OK, "host-port", NULL,
+			HOST_LINK_IDENTITY " and " HOST_LINK_SERVICE " are free");
+}
+
+void doctor_examine_network(struct doctor *d)
+{
+	const char *set = d->settings->interface;
+	struct err err = { "" };
+	struct pod_network net;
+
+	if (pod_network_await(&net, set[0] != '\0' ? set : NULL, 0, &err) < 0) {
+		doctor_note(d, DOCTOR_FAIL, "pod-interface", NULL, "%s", err.text);
+		return;
+	}
+	note_address(d, &net);
+	examine_address(d, &net);
+	examine_mac(d, pod_network_interface(&net, net.pod_ifindex));
+	examine_mtu(d, &net);
+	examine_gateways(d, &net);
+	pod_network_free(&net);
+	if (d->settings->host_port)
+		examine_host_port(d);
+}
