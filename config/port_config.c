@@ -7,6 +7,7 @@
 #include "config/l4_ports.h"
 #include "config/setting_allowed.h"
 #include "config/settings.h"
+#include "config/settings_man.h"
 
 #define FIELD(member) SETTING_FIELD(struct port_config, member)
 #define PACKET        (1U << PORT_KIND_PACKET)
@@ -362,4 +363,9 @@ json_t *port_config_value(const char *key, const char *text)
 void port_config_print_help(FILE *out)
 {
 	settings_print_help(&table, "", out);
+}
+
+void port_config_print_man(FILE *out)
+{
+	settings_man(&table, 0, "", out);
 }

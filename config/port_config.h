@@ -121,3 +121,6 @@ json_t *port_config_value(const char *key, const char *text);
 
 /* Prints all keys of an entry of "ports". */
 void port_config_print_help(FILE *out);
+
+/* The same for a manual page: entries of a list. */
+void port_config_print_man(FILE *out);

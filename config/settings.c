@@ -9,9 +9,8 @@
 
 #include "config/setting_allowed.h"
 
-#define ENV_NAME_MAX 64
-#define LIST_MAX     256
-#define KEY_MAX      40 /* longer keys are not worth a guess at what was meant */
+#define LIST_MAX 256
+#define KEY_MAX  40 /* longer keys are not worth a guess at what was meant */
 
 const struct setting *settings_find(const struct settings *table, const char *name)
 {
@@ -202,9 +201,9 @@ void settings_apply_defaults(const struct settings *table, unsigned group, void 
 	}
 }
 
-static void env_name(const struct settings *table, const struct setting *row, char *text)
+void settings_env_name(const struct settings *table, const struct setting *row, char *text)
 {
-	snprintf(text, ENV_NAME_MAX, "%s%s", table->env_prefix, row->name);
+	snprintf(text, SETTINGS_ENV_NAME_MAX, "%s%s", table->env_prefix, row->name);
 	for (; *text != '\0'; text++)
 		*text = *text == '-' ? '_' : (char)toupper((unsigned char)*text);
 }
@@ -215,11 +214,11 @@ int settings_from_env(const struct settings *table, void *target, struct err *er
 		return 0;
 	for (size_t i = 0; i < table->n_rows; i++) {
 		const struct setting *row = &table->rows[i];
-		char name[ENV_NAME_MAX];
+		char name[SETTINGS_ENV_NAME_MAX];
 		const char *text;
 		int ret;
 
-		env_name(table, row, name);
+		settings_env_name(table, row, name);
 		text = setting_is_composite(row) ? NULL : getenv(name);
 		if (text == NULL || text[0] == '\0')
 			continue;
@@ -288,7 +287,7 @@ void settings_print_help(const struct settings *table, const char *lead, FILE *o
 	for (size_t i = 0; i < table->n_rows; i++) {
 		const struct setting *row = &table->rows[i];
 		char allowed[LIST_MAX];
-		char variable[ENV_NAME_MAX];
+		char variable[SETTINGS_ENV_NAME_MAX];
 
 		fprintf(out, "  %s%s%s%s\n", setting_is_composite(row) ? "" : lead, row->name,
 			row->unit != NULL ? " " : "", row->unit != NULL ? row->unit : "");
@@ -301,7 +300,7 @@ void settings_print_help(const struct settings *table, const char *lead, FILE *o
 		else
 			fprintf(out, "default %s", row->preset != NULL ? row->preset : "none");
 		if (table->env_prefix != NULL && !setting_is_composite(row)) {
-			env_name(table, row, variable);
+			settings_env_name(table, row, variable);
 			fprintf(out, "; %s", variable);
 		}
 		fputc('\n', out);

@@ -74,6 +74,10 @@ int settings_set(const struct settings *table, const char *name, const char *tex
 /* NULL if there is none of that name. */
 const struct setting *settings_find(const struct settings *table, const char *name);
 
+/* "SLUICE_FDB_SIZE", of a table that has a prefix, into text[SETTINGS_ENV_NAME_MAX]. */
+#define SETTINGS_ENV_NAME_MAX 64
+void settings_env_name(const struct settings *table, const struct setting *row, char *text);
+
 /* Prints every row with its help, range, default and variable; `lead` ("--" or "") precedes the
  * names. */
 void settings_print_help(const struct settings *table, const char *lead, FILE *out);

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/roff.h"
 #include "config/settings.h"
+#include "config/settings_man.h"
 #include "lib/cleanup.h"
 
 #define FILE_LEN_MAX (1024 * 1024)
@@ -403,4 +405,23 @@ void sluiced_config_print_help(FILE *out)
 	settings_print_help(&fdb_table, "", out);
 	fputs("\nKeys of an entry of \"neighbour-static\":\n", out);
 	settings_print_help(&neighbour_table, "", out);
+}
+
+static void print_keys_man(const char *of, const struct settings *keys, FILE *out)
+{
+	roff_heading(of, out);
+	settings_man(keys, 0, "", out);
+}
+
+void sluiced_config_print_man(FILE *out)
+{
+	fputs(".SH SETTINGS\n", out);
+	roff_text("By option, environment variable or key of the file: the first that is there "
+		  "counts.\n",
+		out);
+	settings_man(&table, 0, "--", out);
+	roff_heading("Keys of an entry of \"ports\"", out);
+	port_config_print_man(out);
+	print_keys_man("Keys of an entry of \"fdb-static\"", &fdb_table, out);
+	print_keys_man("Keys of an entry of \"neighbour-static\"", &neighbour_table, out);
 }

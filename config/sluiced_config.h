@@ -103,4 +103,7 @@ json_t *sluiced_config_encode(const struct sluiced_config *config);
 /* Prints all settings: the options, then the keys of an entry of "ports". */
 void sluiced_config_print_help(FILE *out);
 
+/* The same for a manual page: sections of lists. */
+void sluiced_config_print_man(FILE *out);
+
 void sluiced_config_free(struct sluiced_config *config);

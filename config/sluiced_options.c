@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "config/roff.h"
 #include "config/sluiced_config.h"
 
 enum { N_OPTIONS = 4 };
@@ -82,4 +84,18 @@ void sluiced_options_print_help(FILE *out)
 			row->help);
 	fputc('\n', out);
 	sluiced_config_print_help(out);
+}
+
+void sluiced_options_print_man(FILE *out)
+{
+	for (const struct option_row *row = rows; row < rows + N_OPTIONS; row++) {
+		char names[40];
+
+		snprintf(names, sizeof(names), "%s%s%s",
+			row->short_name != NULL ? row->short_name : "",
+			row->short_name != NULL ? ", " : "", row->long_name);
+		roff_entry(names, row->value, out);
+		roff_text(row->help, out);
+		fputs(".\n", out);
+	}
 }

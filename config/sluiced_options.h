@@ -31,3 +31,6 @@ int sluiced_options_parse(int argc, char **argv, struct sluiced_options *opts, s
 
 /* Prints --help, with every setting. */
 void sluiced_options_print_help(FILE *out);
+
+/* The options that are no settings, for a manual page: entries of a list. */
+void sluiced_options_print_man(FILE *out);

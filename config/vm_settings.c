@@ -10,6 +10,7 @@
 
 #include "config/annotation.h"
 #include "config/settings.h"
+#include "config/settings_man.h"
 #include "lib/cleanup.h"
 #include "lib/whole_file.h"
 
@@ -278,4 +279,9 @@ int vm_settings_load(
 void vm_settings_print_help(FILE *out)
 {
 	settings_print_help(&table, "--", out);
+}
+
+void vm_settings_print_man(FILE *out)
+{
+	settings_man(&table, 0, "--", out);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/settings.h"
+#include "config/settings_man.h"
 
 static const struct setting_word log_levels[] = {
 	{ "error", LOG_LEVEL_ERROR },
@@ -39,6 +40,12 @@ static const struct setting rows[] = {
 
 static const struct settings table = SETTINGS(rows, NULL);
 
+static const struct option_text others[] = {
+	{ "-h, --help", NULL, "print this text" },
+	{ "-V, --version", NULL, "print the version" },
+	{ NULL },
+};
+
 static int check_required(const struct vsock_config *config, struct err *err)
 {
 	for (size_t i = 0; i < table.n_rows; i++)
@@ -72,9 +79,15 @@ int vsock_config_parse(int argc, char **argv, struct vsock_config *config, struc
 void vsock_config_print_help(FILE *out)
 {
 	fputs("Usage: sluice-vsock --device PATH --host PATH --cid N [OPTION]...\n"
-	      "A virtual machine's vsock, as a vhost-user device.\n\n"
-	      "  -h, --help\n        print this text\n"
-	      "  -V, --version\n        print the version\n\n",
+	      "A virtual machine's vsock, as a vhost-user device.\n\n",
 		out);
+	option_text_print_help(others, out);
+	fputc('\n', out);
 	settings_print_help(&table, "--", out);
+}
+
+void vsock_config_print_man(FILE *out)
+{
+	settings_man(&table, 0, "--", out);
+	option_text_man(others, out);
 }

@@ -28,3 +28,6 @@ int vsock_config_parse(int argc, char **argv, struct vsock_config *config, struc
 
 /* Prints --help, with every setting. */
 void vsock_config_print_help(FILE *out);
+
+/* The same for a manual page: entries of a list. */
+void vsock_config_print_man(FILE *out);

@@ -98,3 +98,8 @@ enum verb_status console_verb(int argc, char **argv, struct err *err)
 		return VERB_OK;
 	return show(&o, err) < 0 ? VERB_FAILED : VERB_OK;
 }
+
+void console_verb_man(FILE *out)
+{
+	vm_client_print_man(VM_CLIENT_FOLLOW, out);
+}

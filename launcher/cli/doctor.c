@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "config/settings_man.h"
 #include "launcher/cli/run_options.h"
 #include "launcher/cli/verb.h"
 #include "launcher/run/doctor.h"
@@ -69,15 +70,21 @@ static enum verb_status examine(const struct run_options *options, bool json, st
 	return ret < 0 || d.failed ? VERB_FAILED : VERB_OK;
 }
 
+static const struct option_text own[] = {
+	{ "--json", NULL, "print one JSON object" },
+	{ NULL },
+};
+
 static void print_help(void)
 {
 	fputs("Usage: sluice-vm doctor [--json] [OPTION]...\n"
 	      "Looks at what sluice-vm run would need here, with the same options, and changes\n"
 	      "nothing. A line for each thing: ok, warn or fail, its name, what was found, and "
 	      "what\n"
-	      "could be done.\n\n"
-	      "  --json\n        print one JSON object\n\n"
-	      "All other options are those of sluice-vm run (see sluice-vm run --help).\n"
+	      "could be done.\n\n",
+		stdout);
+	option_text_print_help(own, stdout);
+	fputs("\nAll other options are those of sluice-vm run (see sluice-vm run --help).\n"
 	      "\nExit status: 0 nothing failed, 1 something did, 2 wrong usage.\n",
 		stdout);
 }
@@ -98,4 +105,10 @@ enum verb_status doctor_verb(int argc, char **argv, struct err *err)
 	}
 	run_options_free(&options);
 	return status;
+}
+
+void doctor_verb_man(FILE *out)
+{
+	option_text_man(own, out);
+	fputs(".PP\nAll other options are those of\n.BR run .\n", out);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "launcher/cli/verb.h"
+#include "launcher/exec/exec_options.h"
 #include "launcher/run/programs.h"
 
 enum verb_status exec_verb(int argc, char **argv, struct err *err)
@@ -19,4 +20,9 @@ enum verb_status exec_verb(int argc, char **argv, struct err *err)
 	execv(path, argv);
 	(void)err_errno(err, errno, "cannot execute %s", path);
 	return VERB_NOT_RUN;
+}
+
+void exec_verb_man(FILE *out)
+{
+	exec_options_print_man(out);
 }

@@ -23,6 +23,7 @@
 
 #include "config/l4_ports.h"
 #include "config/settings.h"
+#include "config/settings_man.h"
 #include "launcher/cli/verb.h"
 #include "launcher/pod/guard_show.h"
 #include "launcher/pod/host_link.h"
@@ -273,4 +274,9 @@ enum verb_status guard_verb(int argc, char **argv, struct err *err)
 		return show_verb(argv + 2, err);
 	(void)err_set(err, -EINVAL, "hold or show?");
 	return VERB_USAGE;
+}
+
+void guard_verb_man(FILE *out)
+{
+	settings_man(&table, 0, "--", out);
 }

@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "config/settings.h"
+#include "config/settings_man.h"
 #include "launcher/cli/verb.h"
 #include "launcher/image/image_modules.h"
 #include "launcher/image/initramfs.h"
@@ -170,8 +171,10 @@ static void print_help(void)
 	fputs("Usage: sluice-vm image ls [--json] [--cache-dir DIR]\n"
 	      "       sluice-vm image build [OPTION]...\n"
 	      "Lists the guests' initramfs archives, or makes one and prints its path.\n\n"
-	      "build:\n",
+	      "ls:\n",
 		stdout);
+	settings_print_help(&ls_table, "--", stdout);
+	fputs("\nbuild:\n", stdout);
 	settings_print_help(&build_table, "--", stdout);
 	fputs("\nExit status: 0 ok, 1 it failed, 2 wrong usage.\n", stdout);
 }
@@ -196,4 +199,12 @@ enum verb_status image_verb(int argc, char **argv, struct err *err)
 	if (ret == 0)
 		return VERB_OK;
 	return ret == -EIO ? VERB_FAILED : VERB_USAGE;
+}
+
+void image_verb_man(FILE *out)
+{
+	fputs(".PP\nOf\n.BR ls :\n", out);
+	settings_man(&ls_table, 0, "--", out);
+	fputs(".PP\nOf\n.BR build :\n", out);
+	settings_man(&build_table, 0, "--", out);
 }

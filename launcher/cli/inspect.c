@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 
+#include "config/settings_man.h"
 #include "launcher/cli/verb.h"
 #include "launcher/pod/pod_network.h"
 #include "launcher/pod/pod_network_json.h"
@@ -77,15 +78,21 @@ static int parse_options(int argc, char **argv, struct inspect_options *opts, st
 	return ret;
 }
 
+static const struct option_text options[] = {
+	{ "-j, --json", NULL, "print one JSON object, whose keys are those of ip -json" },
+	{ "-i, --interface", "NAME", "the pod's interface (default: that of the default route)" },
+	{ "-w, --wait", "SECONDS", "wait so long for its address (default 10; 0: do not wait)" },
+	{ "-h, --help", NULL, "print this text" },
+	{ NULL },
+};
+
 static void print_help(void)
 {
 	fputs("Usage: sluice-vm inspect [OPTION]...\n"
-	      "Shows the network that this pod was given, and changes nothing.\n\n"
-	      "  -j, --json            print one JSON object, whose keys are those of ip -json\n"
-	      "  -i, --interface NAME  the pod's interface (default: that of the default route)\n"
-	      "  -w, --wait SECONDS    wait so long for its address (default 10; 0: do not wait)\n"
-	      "  -h, --help            print this text\n"
-	      "\nAn interface without an address is shown with a warning.\n"
+	      "Shows the network that this pod was given, and changes nothing.\n\n",
+		stdout);
+	option_text_print_help(options, stdout);
+	fputs("\nAn interface without an address is shown with a warning.\n"
 	      "\nExit status: 0 ok, 1 no such interface or the kernel could not be asked, 2 wrong\n"
 	      "usage.\n",
 		stdout);
@@ -165,4 +172,9 @@ enum verb_status inspect_verb(int argc, char **argv, struct err *err)
 	ret = show(&net, opts.json, err);
 	pod_network_free(&net);
 	return ret < 0 ? VERB_FAILED : VERB_OK;
+}
+
+void inspect_verb_man(FILE *out)
+{
+	option_text_man(options, out);
 }

@@ -265,3 +265,8 @@ enum verb_status run_verb(int argc, char **argv, struct err *err)
 	run_options_free(&options);
 	return (enum verb_status)status;
 }
+
+void run_verb_man(FILE *out)
+{
+	run_options_print_man(out);
+}

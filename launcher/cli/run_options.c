@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/roff.h"
 #include "lib/cleanup.h"
 
 #define ENV_MAX       4096
@@ -227,4 +228,14 @@ void run_options_print_help(FILE *out)
 	      "122: what serves\nstorage ended, 123: the agent was lost, 125: the VM could not "
 	      "be started, 2: wrong usage.\n",
 		out);
+}
+
+void run_options_print_man(FILE *out)
+{
+	for (size_t i = 0; i < sizeof(extras) / sizeof(extras[0]); i++) {
+		roff_entry(extras[i].name, extras[i].unit, out);
+		roff_text(extras[i].help, out);
+		fputs(".\n", out);
+	}
+	vm_settings_print_man(out);
 }

@@ -26,3 +26,6 @@ int run_options_parse(char **words, struct run_options *options, struct err *err
 void run_options_free(struct run_options *options);
 
 void run_options_print_help(FILE *out);
+
+/* The options for a manual page: entries of a list. */
+void run_options_print_man(FILE *out);

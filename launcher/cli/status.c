@@ -78,3 +78,8 @@ enum verb_status status_verb(int argc, char **argv, struct err *err)
 	json_decref(status);
 	return VERB_OK;
 }
+
+void status_verb_man(FILE *out)
+{
+	vm_client_print_man(VM_CLIENT_JSON, out);
+}

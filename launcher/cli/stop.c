@@ -41,3 +41,8 @@ enum verb_status stop_verb(int argc, char **argv, struct err *err)
 	await_end(fd);
 	return VERB_OK;
 }
+
+void stop_verb_man(FILE *out)
+{
+	vm_client_print_man(VM_CLIENT_GRACE, out);
+}

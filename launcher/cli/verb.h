@@ -27,6 +27,8 @@ struct verb {
 	 * prints behind "sluice-vm VERB: " if there is one and the status is not VERB_OK.
 	 */
 	enum verb_status (*run)(int argc, char **argv, struct err *err);
+	/* Its options as entries of a manual page's list. */
+	void (*print_man)(FILE *out);
 };
 
 /* Ends with a NULL name. */
@@ -38,6 +40,9 @@ const struct verb *verb_find(const char *name);
 /* Usage of all of them. */
 void verb_print_help(FILE *out);
 
+/* The same for a manual page, with the options of each: a subsection for each. */
+void verb_print_man(FILE *out);
+
 enum verb_status inspect_verb(int argc, char **argv, struct err *err);
 enum verb_status image_verb(int argc, char **argv, struct err *err);
 enum verb_status exec_verb(int argc, char **argv, struct err *err);
@@ -47,3 +52,13 @@ enum verb_status run_verb(int argc, char **argv, struct err *err);
 enum verb_status status_verb(int argc, char **argv, struct err *err);
 enum verb_status stop_verb(int argc, char **argv, struct err *err);
 enum verb_status console_verb(int argc, char **argv, struct err *err);
+
+void inspect_verb_man(FILE *out);
+void image_verb_man(FILE *out);
+void exec_verb_man(FILE *out);
+void doctor_verb_man(FILE *out);
+void guard_verb_man(FILE *out);
+void run_verb_man(FILE *out);
+void status_verb_man(FILE *out);
+void stop_verb_man(FILE *out);
+void console_verb_man(FILE *out);

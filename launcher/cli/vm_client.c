@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/settings.h"
+#include "config/settings_man.h"
 #include "lib/unix_socket.h"
 
 #define FIELD(member) SETTING_FIELD(struct vm_client_options, member)
@@ -56,6 +57,14 @@ int vm_client_parse(
 	if (ret == 0)
 		ret = settings_from_args(&table, words, o, err);
 	return ret < 0 ? ret : vm_paths_make(&o->paths, o->run_dir, o->name, err);
+}
+
+void vm_client_print_man(unsigned options, FILE *out)
+{
+	struct setting picked[N_ROWS];
+	struct settings table = pick(options, picked);
+
+	settings_man(&table, 0, "--", out);
 }
 
 int vm_client_connect(const struct vm_client_options *o, int *fd, struct err *err)

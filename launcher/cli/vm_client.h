@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "launcher/run/vm_paths.h"
 #include "lib/err.h"
@@ -24,6 +25,9 @@ enum { VM_CLIENT_JSON = 1, VM_CLIENT_FOLLOW = 2, VM_CLIENT_GRACE = 4 };
 /* Defaults, SLUICE_NAME and SLUICE_RUN_DIR, words. With --help it prints that, and says so. */
 int vm_client_parse(
 	char *const *words, unsigned options, struct vm_client_options *o, struct err *err);
+
+/* The options for a manual page: entries of a list. */
+void vm_client_print_man(unsigned options, FILE *out);
 
 /* Connects to the VM's control socket. -ENOENT, -ECONNREFUSED: there is no such VM. */
 int vm_client_connect(const struct vm_client_options *o, int *fd, struct err *err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/settings.h"
+#include "config/settings_man.h"
 #include "launcher/exec/exec_env.h"
 #include "lib/cleanup.h"
 
@@ -34,6 +35,13 @@ static const struct setting rows[] = {
 };
 
 static const struct settings table = SETTINGS(rows, NULL);
+
+static const struct option_text others[] = {
+	{ "-e, --env", "K=V", "a string of its environment; may be given many times" },
+	{ "-h, --help", NULL, "print this text" },
+	{ "-V, --version", NULL, "print the version" },
+	{ NULL },
+};
 
 /* What the table has not: options that may be given many times, and short ones. */
 struct words {
@@ -189,11 +197,15 @@ void exec_options_print_help(const char *program, FILE *out)
 		"Runs a command in a VM, beside its workload.\n\n",
 		program);
 	settings_print_help(&table, "--", out);
-	fputs("  --env K=V\n"
-	      "        -e: a string of its environment; may be given many times\n"
-	      "  --help, --version\n"
-	      "\nExit status: the command's, or 128 and the number of the signal that ended it;\n"
+	option_text_print_help(others, out);
+	fputs("\nExit status: the command's, or 128 and the number of the signal that ended it;\n"
 	      "126 if it could not be run, 127 if there is no such command, 125 if the connection\n"
 	      "was lost while it ran.\n",
 		out);
+}
+
+void exec_options_print_man(FILE *out)
+{
+	settings_man(&table, 0, "--", out);
+	option_text_man(others, out);
 }

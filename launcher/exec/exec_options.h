@@ -44,3 +44,6 @@ int exec_options_parse(int argc, char **argv, char *const *environment, struct e
 void exec_options_free(struct exec_options *opts);
 
 void exec_options_print_help(const char *program, FILE *out);
+
+/* The options for a manual page: entries of a list. */
+void exec_options_print_man(FILE *out);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/roff.h"
 #include "lib/cleanup.h"
 #include "lib/json_rpc_client.h"
 #include "lib/unix_socket.h"
@@ -316,5 +317,18 @@ void command_print_help(FILE *out)
 		else if (i > 0 && commands[i].verb == NULL && commands[i - 1].verb != NULL)
 			fputc('\n', out);
 		fprintf(out, "  %-32s %s\n", usage_of(&commands[i], usage), commands[i].help);
+	}
+}
+
+void command_print_man(FILE *out)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		char name[COMMAND_TEXT_MAX], usage[USAGE_MAX];
+		size_t len = strlen(command_text(&commands[i], name));
+
+		usage_of(&commands[i], usage);
+		roff_entry(name, usage[len] != '\0' ? usage + len + 1 : NULL, out);
+		roff_text(commands[i].help, out);
+		fputs(".\n", out);
 	}
 }

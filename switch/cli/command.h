@@ -78,3 +78,6 @@ int request_run(
 
 /* The list of commands for --help. */
 void command_print_help(FILE *out);
+
+/* The same for a manual page: entries of a list. */
+void command_print_man(FILE *out);

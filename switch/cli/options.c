@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "config/settings_man.h"
+
 #define DEFAULT_SOCKET "/run/sluice/sluiced.sock"
 #define WATCH_MIN_S    0.1
 #define WATCH_MAX_S    3600.0
@@ -92,20 +94,30 @@ int cli_options_parse(int argc, char **argv, struct cli_options *opts, struct er
 	return ret;
 }
 
+static const struct option_text options[] = {
+	{ "-j, --json", NULL, "print the answer as a JSON array; of events, an object a line" },
+	{ "-s, --socket", "PATH",
+		"control socket of sluiced (default " DEFAULT_SOCKET "; SLUICE_CONTROL_SOCKET)" },
+	{ "--watch[=S]", NULL, "ask again every S seconds (default 1)" },
+	{ "-h, --help", NULL, "print this text" },
+	{ "-V, --version", NULL, "print the version of sluicectl" },
+	{ NULL },
+};
+
 void cli_options_print_help(FILE *out)
 {
 	fputs("Usage: sluicectl [OPTION]... COMMAND\n"
 	      "Shows what sluiced is doing, and changes it.\n\nCommands:\n",
 		out);
 	command_print_help(out);
-	fputs("\nOptions:\n"
-	      "  -j, --json         print the answer as a JSON array; of events, an object a line\n"
-	      "  -s, --socket PATH  control socket of sluiced (default " DEFAULT_SOCKET ";\n"
-	      "                     SLUICE_CONTROL_SOCKET)\n"
-	      "      --watch[=S]    ask again every S seconds (default 1)\n"
-	      "  -h, --help         print this text\n"
-	      "  -V, --version      print the version of sluicectl\n"
-	      "\nThe keys of a port are those of the configuration file: see sluiced --help.\n"
+	fputs("\nOptions:\n", out);
+	option_text_print_help(options, out);
+	fputs("\nThe keys of a port are those of the configuration file: see sluiced --help.\n"
 	      "\nExit status: 0 ok, 1 sluiced could not be asked or refused, 2 wrong usage.\n",
 		out);
+}
+
+void cli_options_print_man(FILE *out)
+{
+	option_text_man(options, out);
 }

@@ -25,3 +25,6 @@ struct cli_options {
 int cli_options_parse(int argc, char **argv, struct cli_options *opts, struct err *err);
 
 void cli_options_print_help(FILE *out);
+
+/* The options for a manual page: entries of a list. */
+void cli_options_print_man(FILE *out);

@@ -68,6 +68,10 @@ check_no_exit() {
         xargs grep -nE '(^|[^_[:alnum:]])(_?exit|_Exit|quick_exit|abort|err|errx) *\('
 }
 
+check_man_pages() {
+    "$here/man_pages.py" "$build"
+}
+
 check_spdx() {
     local rc=0 file
     while read -r file; do
