@@ -15,6 +15,7 @@
 #include "launcher/pod/pod_network.h"
 #include "launcher/pod/pod_words.h"
 #include "launcher/run/doctor.h"
+#include "launcher/run/switch_plan.h"
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200, section 5 */
 #define LINE_SIZE    256
@@ -40,11 +41,6 @@ __attribute__((format(printf, 2, 3))) static void add(struct line *line, const c
 
 /* --- interface ------------------------------------------------------------------------------- */
 
-static bool is_guests(const struct pod_network *net, const struct pod_address *a)
-{
-	return a->ifindex == net->pod_ifindex && !ip_addr_is_link_local(&a->local);
-}
-
 static void examine_address(struct doctor *d, const struct pod_network *net)
 {
 	const struct pod_interface *pod = pod_network_interface(net, net->pod_ifindex);
@@ -53,7 +49,7 @@ static void examine_address(struct doctor *d, const struct pod_network *net)
 
 	add(&line, "%s%s%s", pod->name, pod->kind[0] != '\0' ? ", " : "", pod->kind);
 	for (size_t i = 0; i < net->n_addresses; i++)
-		if (is_guests(net, &net->addresses[i]))
+		if (switch_plan_is_guests(net, &net->addresses[i]))
 			add(&line, ", %s", ip_addr_format(&net->addresses[i].local, address));
 	switch (pod_network_address_state(net)) {
 	case POD_ADDRESS_READY:
@@ -102,7 +98,8 @@ static void examine_mac(struct doctor *d, const struct pod_interface *pod)
 static bool has_ipv6(const struct pod_network *net)
 {
 	for (size_t i = 0; i < net->n_addresses; i++)
-		if (is_guests(net, &net->addresses[i]) && net->addresses[i].family == AF_INET6)
+		if (switch_plan_is_guests(net, &net->addresses[i]) &&
+			net->addresses[i].family == AF_INET6)
 			return true;
 	return false;
 }

@@ -14,6 +14,11 @@ SUITE = "vm"
 WITHOUT_NET_ADMIN = "setpriv --bounding-set=-net_admin --inh-caps=-net_admin"
 
 
+def with_mounts(commands):
+    """What is put before a program for it to see other mounts."""
+    return f"unshare -m sh -c '{commands} && exec \"$@\"' -"
+
+
 class Doctor:
     """What it says in a pod of `net`, of a UML guest unless told otherwise."""
 
@@ -150,3 +155,25 @@ def doctor_of_a_pod_that_is_taken(lab):
     net.pod.run("ip addr add 169.254.1.254/32 dev eth0")
     assert doctor.ask(1, host_port="true")["host-port"]["level"] == "fail"
     assert doctor.ask(1, interface="lo")["pod-interface"]["level"] == "fail"
+
+
+@test()
+def doctor_of_the_machine(lab):
+    """The machine's own network is refused, but with --lab; UML wants memory that is executable."""
+    doctor = Doctor(Calico(lab))
+    core = "/proc/sys/net/core"  # of the machine, it has more than of a pod
+    machine = with_mounts(f"mount -t tmpfs core {core} && touch {core}/netdev_max_backlog")
+    hidden = with_mounts("mount -t tmpfs net /proc/sys/net")
+    for prefix, found in ((machine, "the machine's own"), (hidden, "cannot tell")):
+        for lab_mode, status, level in (("false", 1, "fail"), ("true", 0, "warn")):
+            finding = doctor.ask(status, prefix, lab=lab_mode)["network-namespace"]
+            assert finding["level"] == level and found in finding["found"], finding
+    os.makedirs(lab.path("mount"))
+    run_dir, noexec = lab.path("mount/run"), f"mount -t tmpfs -o noexec run {lab.path('mount')}"
+    doctor.ask(0, with_mounts(noexec + " && mount -t tmpfs -o exec shm /dev/shm"), run_dir=run_dir)
+    found = doctor.ask(1, with_mounts(noexec + " && mount -t tmpfs -o noexec shm /dev/shm"),
+                       run_dir=run_dir)
+    assert found["vmm"]["level"] == "fail" and "noexec" in found["vmm"]["found"], found
+    read_only = with_mounts(f"mount -t tmpfs -o ro none {lab.path('rootfs')}")
+    found = doctor.ask(1, read_only, cache_dir=lab.path("rootfs/cache"))["cache-dir"]
+    assert found["level"] == "fail" and "Read-only" in found["found"], found
