@@ -9,7 +9,7 @@ const struct verb verbs[] = {
 	{ "doctor", "[--json] [OPTION]...",
 		"look at what run would need here, with the same options; changes nothing",
 		doctor_verb, doctor_verb_man },
-	{ "exec", "--vm NAME [-i] [-t] [OPTION]... -- COMMAND [ARGUMENT]...",
+	{ "exec", "[--name NAME] [-i] [-t] [OPTION]... -- COMMAND [ARGUMENT]...",
 		"run a command in a VM, beside its workload (see sluice-vm exec --help)", exec_verb,
 		exec_verb_man },
 	{ "guard",

@@ -13,10 +13,12 @@
 #define FIELD(member) SETTING_FIELD(struct exec_options, member)
 
 static const struct setting rows[] = {
-	{ "vm", SETTING_NAME, FIELD(vm), .unit = "NAME",
-		.help = "the VM, which has its socket at /run/sluice/NAME.vsock" },
+	{ "name", SETTING_NAME, FIELD(name), .unit = "NAME", .preset = "vm0",
+		.help = "the VM, which has its socket at RUN-DIR/NAME.vsock" },
+	{ "run-dir", SETTING_PATH, FIELD(run_dir), .unit = "PATH", .preset = "/run/sluice",
+		.help = "where its sockets are" },
 	{ "socket", SETTING_PATH, FIELD(socket), .unit = "PATH",
-		.help = "its vsock socket, if it is elsewhere" },
+		.help = "its vsock socket, wherever that is" },
 	{ "user", SETTING_STRING, FIELD(user), .unit = "USER[:GROUP]",
 		.help = "who runs the command, by number or by the guest's names (default: who "
 			"runs the workload)" },
@@ -147,11 +149,13 @@ static int collect_env(const struct words *words, char *const *environment,
 
 static int find_socket(struct exec_options *opts, struct err *err)
 {
-	if ((opts->vm[0] == '\0') == (opts->socket[0] == '\0'))
-		return err_set(err, -EINVAL, "--vm or --socket, one of them, says which VM");
-	if (opts->vm[0] != '\0')
-		(void)snprintf(
-			opts->socket, sizeof(opts->socket), "/run/sluice/%s.vsock", opts->vm);
+	int n;
+
+	if (opts->socket[0] != '\0')
+		return 0;
+	n = snprintf(opts->socket, sizeof(opts->socket), "%s/%s.vsock", opts->run_dir, opts->name);
+	if (n >= (int)sizeof(opts->socket))
+		return err_set(err, -ENAMETOOLONG, "--run-dir: is too long");
 	return 0;
 }
 

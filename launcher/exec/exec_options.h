@@ -21,8 +21,8 @@ enum exec_action { EXEC_ACTION_RUN, EXEC_ACTION_HELP, EXEC_ACTION_VERSION };
 
 struct exec_options {
 	enum exec_action action;
-	char vm[EXEC_NAME_MAX];
-	char socket[PATH_MAX]; /* given, or made of vm */
+	char name[EXEC_NAME_MAX], run_dir[PATH_MAX];
+	char socket[PATH_MAX]; /* given, or made of both */
 	char user[EXEC_NAME_MAX * 2];
 	char cwd[PATH_MAX];
 	char env_file[PATH_MAX];

@@ -240,7 +240,7 @@ static void test_usage(void **state)
 	} rows[] = {
 		{ { "--" }, "there is no command" },
 		{ { "cmd" }, "cmd: unknown option" },
-		{ { "--vm", "x", "--", "cmd" }, "one of them" },
+		{ { "--name", "a/b", "--", "cmd" }, "--name" },
 		{ { "--env", "x", "--", "cmd" }, "K=V" },
 		{ { "--env" }, "K=V" },
 		{ { "-x", "--", "cmd" }, "-x: unknown option" },
