@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "launcher/cli/verb.h"
+#include "lib/standard_streams.h"
 
 static int unknown(const char *name)
 {
@@ -19,6 +20,7 @@ int main(int argc, char **argv)
 	struct err err = { "" };
 	enum verb_status status;
 
+	standard_streams_fill();
 	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		verb_print_help(argc < 2 ? stderr : stdout);
 		return argc < 2 ? VERB_USAGE : VERB_OK;

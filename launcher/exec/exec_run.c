@@ -14,7 +14,6 @@
 
 #include "launcher/exec/exec_run.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -25,6 +24,7 @@
 
 #include "launcher/exec/exec_client.h"
 #include "launcher/exec/exec_tty.h"
+#include "lib/standard_streams.h"
 
 #define RETRY_PAUSE_NS 50000000
 
@@ -273,24 +273,12 @@ static int status_of(const struct run *run, struct err *err)
 	return end->answered ? EXEC_STATUS_LOST : EXEC_STATUS_NOT_RUN;
 }
 
-/* What is opened from here on must not become stdin, stdout or stderr. */
-static void fill_streams(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
-
 int exec_run(const struct exec_options *opts, struct err *err)
 {
 	struct run run = { .opts = opts };
 	int status = EXEC_STATUS_NOT_RUN;
 
-	fill_streams();
+	standard_streams_fill();
 	signal(SIGPIPE, SIG_IGN);
 	run.loop = new_loop();
 	if (run.loop != NULL)
