@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,17 +51,36 @@ static int next_file(const struct vm_client_options *o, int *fd, struct err *err
 	return copy(*fd, err);
 }
 
-/* Until the VM's directory is gone. */
+/* Waits until something happens in the VM's directory. 0: the file was removed. */
+static int await_news(const char *name, int news, struct err *err)
+{
+	_Alignas(struct inotify_event) char events[4096];
+	ssize_t n = read(news, events, sizeof(events));
+
+	if (n < 0)
+		return errno == EINTR ? 1 : err_errno(err, errno, "inotify");
+	for (char *at = events; at < events + n;) {
+		const struct inotify_event *event = (const struct inotify_event *)at;
+
+		if ((event->mask & IN_DELETE) && event->len > 0 && strcmp(event->name, name) == 0)
+			return 0;
+		at += sizeof(*event) + event->len;
+	}
+	return 1;
+}
+
+/* Until the file is removed, with all that was the VM's; it is renamed when it is full. That the
+ * directory goes would not be told: the file that we have open keeps it. */
 static int follow(const struct vm_client_options *o, int *fd, int news, struct err *err)
 {
-	char events[4096];
-	int ret = 0;
+	const char *name = strrchr(o->paths.console, '/') + 1;
+	int ret;
 
-	while (ret == 0 && access(o->paths.console, F_OK) == 0) {
+	do {
 		ret = next_file(o, fd, err);
-		if (ret == 0 && read(news, events, sizeof(events)) < 0 && errno != EINTR)
-			ret = err_errno(err, errno, "inotify");
-	}
+		if (ret == 0)
+			ret = await_news(name, news, err);
+	} while (ret > 0);
 	return ret < 0 ? ret : copy(*fd, err);
 }
 
@@ -72,9 +92,8 @@ static int show(const struct vm_client_options *o, struct err *err)
 	int ret = 0;
 
 	snprintf(old_path, sizeof(old_path), "%s.old", o->paths.console);
-	if (news < 0 ||
-		inotify_add_watch(news, o->paths.dir,
-			IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF) < 0)
+	if (news < 0 || inotify_add_watch(news, o->paths.dir,
+				IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_DELETE) < 0)
 		return err_set(err, -ENOENT, "no VM of the name \"%s\" runs here (%s)", o->name,
 			o->paths.dir);
 	old = open_console(old_path);
