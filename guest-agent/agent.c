@@ -17,8 +17,6 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
-#define NOT_EXECUTABLE 126
-
 /* --- a client's first frame ------------------------------------------------------------------- */
 
 static int answer_status(struct agent *agent, struct client *client)
@@ -175,9 +173,9 @@ int agent_start_workload(struct agent *agent, const struct process_spec *spec, c
 	return workload_start(&agent->workload, spec, argv, env, err);
 }
 
-void agent_set_failure(struct agent *agent, const char *text)
+void agent_set_failure(struct agent *agent, uint32_t status, const char *text)
 {
-	workload_fail(&agent->workload, NOT_EXECUTABLE, text);
+	workload_fail(&agent->workload, status, text);
 }
 
 void agent_free(struct agent *agent)

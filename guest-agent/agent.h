@@ -65,9 +65,9 @@ int agent_create(struct event_base *loop, const struct agent_plan *plan, struct 
 int agent_start_workload(struct agent *agent, const struct process_spec *spec, char *const *argv,
 	char *const *env, struct err *err);
 
-/* There will be no workload: ATTACH is answered with this one line ("mount /data: ..."), or
- * "no entrypoint found". */
-void agent_set_failure(struct agent *agent, const char *text);
+/* There will be no workload: ATTACH is answered with this status of AGENT_ERROR and this one line
+ * ("mount /data: ...", or "no entrypoint found"). */
+void agent_set_failure(struct agent *agent, uint32_t status, const char *text);
 
 /* Kills every process that the core has started, closes its sockets. May be NULL. */
 void agent_free(struct agent *agent);

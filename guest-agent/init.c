@@ -26,6 +26,7 @@
 #include "guest-agent/power.h"
 #include "guest-agent/power_button.h"
 #include "guest-agent/volumes.h"
+#include "lib/agent_wire.h"
 #include "lib/cleanup.h"
 
 #define NICS_WAIT_MS 5000
@@ -37,6 +38,7 @@ struct init {
 	struct machine machine;
 	json_t *boot_ms; /* step: when it was done, since the kernel's start */
 	json_t *volumes; /* see volumes.h */
+	bool has_nothing_to_run;
 };
 
 struct step {
@@ -228,6 +230,7 @@ static int start_workload(struct init *init, struct err *err)
 
 	if (argv == NULL && machine_root_has_entrypoint())
 		argv = entrypoint;
+	init->has_nothing_to_run = argv == NULL;
 	if (argv == NULL)
 		return err_set(err, -ENOENT, "no entrypoint found");
 	return agent_start_workload(init->agent, &machine->spec.process, argv, machine->env, err);
@@ -262,7 +265,9 @@ static void serve(struct init *init)
 		console_say("the workload runs, %u ms after the kernel's start", uptime_ms());
 	} else {
 		console_say("%s", err.text);
-		agent_set_failure(init->agent, err.text);
+		agent_set_failure(init->agent,
+			init->has_nothing_to_run ? AGENT_NOTHING_TO_RUN : AGENT_CANNOT_START,
+			err.text);
 	}
 	event_base_dispatch(init->loop);
 }

@@ -10,6 +10,7 @@
 
 #include "guest-agent/agent.h"
 #include "guest-agent/console.h"
+#include "lib/agent_wire.h"
 
 /* What systemd as PID 1 takes for "power off" (systemd(1), SIGNALS). */
 #define SIGPOWEROFF (SIGRTMIN + 4)
@@ -37,7 +38,7 @@ static int serve(struct event_base *loop, const struct service_options *options,
 
 	if (ret < 0)
 		return ret;
-	agent_set_failure(agent, "this agent is a service: there is no workload");
+	agent_set_failure(agent, AGENT_CANNOT_RUN, "this agent is a service: there is no workload");
 	if (event_base_dispatch(loop) < 0)
 		ret = err_set(err, -EIO, "the event loop failed");
 	agent_free(agent);

@@ -65,6 +65,11 @@ struct evbuffer;
 #define AGENT_WIRE_STRINGS_MAX  (2U << 20) /* ARGV, ENV: Linux takes no more than this either */
 #define AGENT_WIRE_STDIN_WINDOW (256U << 10)
 
+/* Of AGENT_ERROR. */
+#define AGENT_NOTHING_TO_RUN 0   /* to ATTACH: no command was given, and the root has none */
+#define AGENT_CANNOT_START   125 /* to ATTACH: something of the machine is not as it was to be */
+#define AGENT_CANNOT_RUN     126
+
 enum agent_wire_type {
 	AGENT_HELLO = 1,    /* struct agent_hello */
 	AGENT_START,        /* JSON: config/process_spec.h */
@@ -79,12 +84,13 @@ enum agent_wire_type {
 	AGENT_RESIZE,       /* u16 rows, u16 columns */
 	AGENT_SIGNAL,       /* u32: a signal's number on Linux x86 and arm64, 1 to 64 */
 	AGENT_EXIT,         /* struct agent_exit */
-	AGENT_ERROR,    /* u32: an exit status (126: cannot be run, 127: not found); text, UTF-8 */
-	AGENT_ATTACH,   /* u64 stdout, u64 stderr: bytes that the client has */
-	AGENT_ATTACHED, /* struct agent_attached */
-	AGENT_OUTPUT_ACK, /* u64 stdout, u64 stderr: as ATTACH */
-	AGENT_STATUS,     /* empty, or JSON: see guest-agent/status.h */
-	AGENT_POWEROFF,   /* empty */
+	AGENT_ERROR,        /* u32: an exit status (126: cannot be run, 127: not found) or
+			       AGENT_NOTHING_TO_RUN; text, UTF-8 */
+	AGENT_ATTACH,       /* u64 stdout, u64 stderr: bytes that the client has */
+	AGENT_ATTACHED,     /* struct agent_attached */
+	AGENT_OUTPUT_ACK,   /* u64 stdout, u64 stderr: as ATTACH */
+	AGENT_STATUS,       /* empty, or JSON: see guest-agent/status.h */
+	AGENT_POWEROFF,     /* empty */
 	AGENT_N_TYPES
 };
 

@@ -239,6 +239,19 @@ static const char *without_virtiofs(const struct vm *vm, struct err *err)
 	return virtiofsd_find(set[0] != '\0' ? set : NULL, program, err) < 0 ? err->text : NULL;
 }
 
+static int check_rootfs(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (path[0] == '\0')
+		return err_set(err, -EINVAL, "rootfs: not set: say which directory is the root");
+	if (stat(path, &st) < 0)
+		return err_errno(err, errno, "rootfs: %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_errno(err, ENOTDIR, "rootfs: %s", path);
+	return 0;
+}
+
 static int choose_root(struct vm *vm, struct err *err)
 {
 	static const enum vmm_accel accels[] = { [VM_ACCEL_AUTO] = VMM_ACCEL_AUTO,
@@ -248,8 +261,8 @@ static int choose_root(struct vm *vm, struct err *err)
 
 	vm->root = vm->settings->root;
 	vm->accel = accels[vm->settings->accel];
-	if (vm->settings->rootfs[0] == '\0')
-		return err_set(err, -EINVAL, "rootfs: not set: say which directory is the root");
+	if (check_rootfs(vm->settings->rootfs, err) < 0)
+		return -EINVAL;
 	if (vm->root == VM_ROOT_VIRTIOFS || vm->root == VM_ROOT_AUTO)
 		why = without_virtiofs(vm, err);
 	if (why != NULL && vm->root == VM_ROOT_VIRTIOFS)

@@ -2,6 +2,7 @@
 #include "launcher/run/vm.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +53,14 @@ void vm_end_unless_machine_does(struct vm *vm, int status, const char *reason)
 	(void)event_add(vm->blame, &patience);
 }
 
+bool vm_end_if_blamed(struct vm *vm, int status)
+{
+	if (vm->blame == NULL || !evtimer_pending(vm->blame, NULL) || vm->blamed_status != status)
+		return false;
+	vm_end(vm, vm->blamed_status, vm->blamed.text);
+	return true;
+}
+
 static bool is_over(const void *arg)
 {
 	const struct vm *vm = arg;
@@ -68,9 +77,9 @@ void vm_run(struct vm *vm)
 
 void vm_signal(struct vm *vm, int signo)
 {
-	if (vm->started)
+	if (vm->started && !vm->idle)
 		workload_signal(vm->workload, signo);
-	else
+	else if (signo != SIGCONT && signo != SIGWINCH)
 		vm_end(vm, 128 + signo, NULL);
 }
 
@@ -86,7 +95,7 @@ static void stop_machine(struct vm *vm)
 {
 	if (vm->vmm == NULL)
 		return;
-	if (vm->started)
+	if (vm->done)
 		(void)loop_until(vm->loop, POWEROFF_MS, machine_is_gone, vm);
 	if (vm->vmm != NULL)
 		vm->kind->kill(vm->vmm);
@@ -121,6 +130,8 @@ void vm_stop(struct vm *vm)
 	stop_machine(vm);
 	machine_storage_close(vm);
 	service_stop(vm->loop, &vm->vsock, SERVICE_GRACE_MS);
+	if (vm->has_vsock)
+		(void)unlink(vm->paths.vsock); /* of one that was killed */
 	service_stop(vm->loop, &vm->sluiced, SERVICE_GRACE_MS);
 	stop_pod(vm);
 	console_free(vm->console);

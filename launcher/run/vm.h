@@ -103,7 +103,10 @@ struct vm {
 	unsigned n_steps; /* taken */
 	uint32_t workload_pid;
 	bool has_net, has_guard;
-	bool started;     /* the workload has */
+	bool has_vsock;   /* the socket is ours */
+	bool started;     /* the workload has, or idle */
+	bool idle;        /* the root has no command of its own, and none was given */
+	bool done;        /* the workload has ended by itself */
 	bool powered_off; /* the guest has */
 	bool ended;       /* status and err are final */
 	int status;       /* exit status */
@@ -128,6 +131,9 @@ void vm_end(struct vm *vm, int status, const char *reason);
  * it takes them along, and is the reason.
  */
 void vm_end_unless_machine_does(struct vm *vm, int status, const char *reason);
+
+/* Without that second, if such a program has been given as a reason with this status. */
+bool vm_end_if_blamed(struct vm *vm, int status);
 
 /* To the workload; the end, if there is none yet. */
 void vm_signal(struct vm *vm, int signo);

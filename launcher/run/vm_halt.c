@@ -26,6 +26,8 @@ struct vm_halt {
 	struct event *timer;
 	enum stage next;
 	double deadline_ms;
+	int agent; /* connection; -1: none */
+	struct event *answer;
 };
 
 static void wait_for(struct vm_halt *h, enum stage next, unsigned seconds)
@@ -37,12 +39,46 @@ static void wait_for(struct vm_halt *h, enum stage next, unsigned seconds)
 	(void)event_add(h->timer, &left);
 }
 
-/* The request is small: it fits a socket's buffer, and nobody waits for an answer. */
-static int ask_agent(struct vm *vm, struct err *err)
+static void hang_up(struct vm_halt *h)
+{
+	if (h->answer != NULL)
+		event_free(h->answer);
+	if (h->agent >= 0)
+		close(h->agent);
+	h->answer = NULL;
+	h->agent = -1;
+}
+
+static void on_answer(evutil_socket_t fd, short what, void *arg)
+{
+	char greeting[64];
+	ssize_t n = read(fd, greeting, sizeof(greeting));
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		hang_up(arg);
+}
+
+/*
+ * Until the agent ends it, the connection stays open: one that cannot greet us any more does not
+ * listen to us, either. Then it is ours to close, which the agent waits for.
+ */
+static int await_answer(struct vm_halt *h, int fd, struct err *err)
+{
+	hang_up(h);
+	h->agent = fd;
+	h->answer = event_new(h->vm->loop, fd, EV_READ | EV_PERSIST, on_answer, h);
+	if (h->answer != NULL && event_add(h->answer, NULL) == 0)
+		return 0;
+	hang_up(h);
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+/* The request is small: it fits a socket's buffer. */
+static int ask_agent(struct vm_halt *h, struct err *err)
 {
 	struct evbuffer *out = evbuffer_new();
 	cleanup_close int fd = -1;
-	int ret = exec_connect(vm->paths.vsock, AGENT_PORT, ANSWER_MS, &fd, err);
+	int ret = exec_connect(h->vm->paths.vsock, AGENT_PORT, ANSWER_MS, &fd, err);
 
 	if (ret == 0 && out == NULL)
 		ret = -ENOMEM;
@@ -52,6 +88,8 @@ static int ask_agent(struct vm *vm, struct err *err)
 		ret = agent_wire_put(out, AGENT_POWEROFF, NULL, 0);
 	if (ret == 0 && evbuffer_write(out, fd) < 0)
 		ret = err_errno(err, errno, "agent");
+	if (ret == 0)
+		ret = await_answer(h, steal_fd(&fd), err);
 	if (out != NULL)
 		evbuffer_free(out);
 	return ret;
@@ -66,7 +104,7 @@ static void take_step(struct vm_halt *h)
 	switch (h->next) {
 	case POWEROFF:
 		log_info("halt", log_str("step", "poweroff"));
-		if (ask_agent(vm, &err) == 0)
+		if (ask_agent(h, &err) == 0)
 			wait_for(h, POWERDOWN, POWEROFF_S);
 		else
 			wait_for(h, POWERDOWN, 0);
@@ -100,6 +138,7 @@ static int create(struct vm *vm, struct err *err)
 		return err_set(err, -ENOMEM, "out of memory");
 	}
 	h->vm = vm;
+	h->agent = -1;
 	vm->halt = h;
 	return 0;
 }
@@ -111,7 +150,9 @@ int vm_halt_begin(struct vm *vm, unsigned grace_s, struct err *err)
 
 	if (ret < 0)
 		return ret;
-	if (!again)
+	if (vm->idle)
+		grace_s = 0;
+	else if (!again)
 		vm_signal(vm, (int)vm->settings->stop_signal);
 	if (!again || (vm->halt->next == POWEROFF &&
 			      loop_now_ms() + grace_s * 1e3 < vm->halt->deadline_ms))
@@ -124,5 +165,6 @@ void vm_halt_free(struct vm_halt *halt)
 	if (halt == NULL)
 		return;
 	event_free(halt->timer);
+	hang_up(halt);
 	free(halt);
 }

@@ -20,11 +20,30 @@
 #include "launcher/run/machine.h"
 #include "launcher/run/programs.h"
 #include "launcher/run/switch_plan.h"
+#include "lib/agent_wire.h"
 #include "lib/log.h"
 
 #define SERVICE_READY_MS 10000
 
 /* --- pod, guard ------------------------------------------------------------------------------ */
+
+static int check_address(const struct vm *vm, struct err *err)
+{
+	const char *name = pod_network_interface(&vm->net, vm->net.pod_ifindex)->name;
+
+	switch (pod_network_address_state(&vm->net)) {
+	case POD_ADDRESS_READY:
+		return 0;
+	case POD_ADDRESS_TENTATIVE:
+		log_warn("address", log_str("interface", name),
+			log_str("reason", "none has passed duplicate address detection"));
+		return 0;
+	case POD_ADDRESS_NONE:
+		break;
+	}
+	return err_set(err, -EADDRNOTAVAIL, "%s has no address after %u s (address-wait)", name,
+		vm->settings->address_wait_s);
+}
 
 static int read_pod(struct vm *vm, struct err *err)
 {
@@ -33,7 +52,7 @@ static int read_pod(struct vm *vm, struct err *err)
 	int ret = pod_network_await(&vm->net, name, s->address_wait_s * 1000, err);
 
 	vm->has_net = ret == 0;
-	return ret;
+	return ret < 0 ? ret : check_address(vm, err);
 }
 
 static void on_news(evutil_socket_t fd, short what, void *arg)
@@ -195,7 +214,10 @@ static int vsock_step(struct vm *vm, struct err *err)
 	snprintf(cid, sizeof(cid), "%d", MACHINE_CID);
 	if (ret == 0)
 		ret = service_start(vm->loop, vm->keeper, &plan, &vm->vsock, err);
-	return ret < 0 ? ret : await_service(vm, &vm->vsock, "sluice-vsock", err);
+	if (ret == 0)
+		ret = await_service(vm, &vm->vsock, "sluice-vsock", err);
+	vm->has_vsock = ret == 0;
+	return ret;
 }
 
 /* --- agent ----------------------------------------------------------------------------------- */
@@ -210,15 +232,32 @@ static void on_workload_started(void *owner, uint32_t pid)
 	(void)unlink(vm->paths.initrd);
 }
 
+/* The VM is there for those who look at it, until it is told to end. */
+static void go_idle(struct vm *vm, const char *reason)
+{
+	log_warn("idle", log_str("reason", reason));
+	vm->idle = true;
+	on_workload_started(vm, 0);
+}
+
 static void on_workload_ended(void *owner, const struct exec_end *end)
 {
 	struct vm *vm = owner;
 
+	/* Without its files it ends, of SIGBUS for one; the machine only after we know of its end.
+	 */
+	if (vm_end_if_blamed(vm, VM_STATUS_STORAGE))
+		return;
 	switch (end->how) {
 	case EXEC_EXITED:
+		vm->done = true;
 		vm_end(vm, (int)(end->ex.signalled ? 128 + end->ex.value : end->ex.value), NULL);
 		return;
 	case EXEC_FAILED:
+		if (end->status == AGENT_NOTHING_TO_RUN) {
+			go_idle(vm, end->err.text);
+			return;
+		}
 		vm_end(vm, (int)end->status, end->err.text);
 		return;
 	case EXEC_UNREAD: /* of an exec only */

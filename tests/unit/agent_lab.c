@@ -140,7 +140,7 @@ static void start_workload(struct served *served, const char **argv)
 
 	if (agent_start_workload(served->agent, &served->spec, (char *const *)argv,
 		    (char *const *)env, &err) < 0)
-		agent_set_failure(served->agent, err.text);
+		agent_set_failure(served->agent, AGENT_CANNOT_RUN, err.text);
 }
 
 static void on_signal(evutil_socket_t signo, short what, void *arg)
@@ -200,7 +200,7 @@ static int serve(const struct lab *lab, const struct lab_plan *plan, int news)
 	if (plan->argv != NULL)
 		start_workload(&served, plan->argv);
 	else if (plan->failure != NULL)
-		agent_set_failure(served.agent, plan->failure);
+		agent_set_failure(served.agent, AGENT_CANNOT_RUN, plan->failure);
 	tell(&served, 'r');
 	event_base_dispatch(served.loop);
 	agent_free(served.agent);
