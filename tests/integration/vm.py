@@ -78,8 +78,8 @@ class Running:
                 self.process.kill()
                 err = self.process.stderr.read() if self.process.stderr else b""
                 raise LabError(f"{self.argv}: waited in vain for {text!r}\n"
-                               f"{self.seen.decode(errors='replace')}\n"
-                               f"{err.decode(errors='replace')}")
+                               f"{self.seen[-2000:].decode(errors='replace')}\n"
+                               f"{err[-2000:].decode(errors='replace')}")
             else:
                 time.sleep(0.005)
         return self

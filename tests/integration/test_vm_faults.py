@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What goes wrong with a VM is said in one line, has its exit status, and leaves nothing behind."""
+
+import contextlib
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from cni import Calico
+from lab import wait_until
+from suite import test
+from vm import Running, Vm, kill
+
+SUITE = "vm"
+
+SLEEPER = "echo ready; exec sleep 1000"
+STEPS = ("choose", "pod", "guard", "switch", "vsock", "storage", "image", "vmm")
+
+
+def status(vm):
+    return json.loads(vm.verb("status", "--json"))
+
+
+def assert_says(done, code, *words):
+    """One line of the launcher's that has all the words, and nothing on stdout."""
+    done.check(code)
+    lines = [line for line in done.err.decode().splitlines()
+             if not line.startswith("sluice-vm: console: ")]
+    assert len(lines) == 1 and lines[0].startswith("sluice-vm run: "), lines
+    for word in words:
+        assert word in lines[0], f"{word!r} is not in {lines[0]!r}"
+    assert done.out == b"", done.out
+
+
+def refused(vm, *words, code=125, options=(), command="echo ran"):
+    """A run that does not come to its command, and soon."""
+    begun = time.monotonic()
+    done = vm.run(command, *options, timeout=30)
+    assert_says(done, code, *words)
+    assert time.monotonic() - begun < 8, time.monotonic() - begun
+    vm.assert_gone()
+    return done
+
+
+@contextlib.contextmanager
+def small_disk(lab, name, size):
+    path = lab.path(name)
+    os.makedirs(path)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"exec,size={size}", "small", path], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", path], check=True)
+
+
+@test(limit=90)
+def what_is_missing(lab):
+    """Files that are not there, or are not what they should be."""
+    vm = Vm(Calico(lab))
+    empty = lab.path("empty")
+    with open(empty, "w", encoding="ascii"):
+        pass
+    gone = lab.path("no-such")
+    refused(vm, gone, "No such file", options=[f"--kernel={gone}"])
+    refused(vm, empty, options=[f"--kernel={empty}"])
+    for root in ("virtiofs", "ext4", "initramfs"):
+        refused(vm, gone, options=[f"--rootfs={gone}", f"--root={root}"])
+        refused(vm, empty, options=[f"--rootfs={empty}", f"--root={root}"])
+    refused(vm, gone, options=[f"--agent={gone}"])
+    refused(vm, gone, options=[f"--virtiofsd={gone}", "--root=virtiofs"])
+    refused(vm, gone, options=[f"--volume={gone}:/data"])
+    refused(vm, "no-such", options=["--interface=no-such"])
+    refused(vm, "--rootfs", code=2, options=["--rootfs="])
+    refused(vm, gone, code=2, options=[f"--config={gone}"])
+    refused(vm, gone, code=2, options=[f"--annotations-file={gone}"])
+    refused(vm, gone, code=2, options=[f"--env-file={gone}"])
+    refused(vm, "--memory", code=2, options=["--memory=lots"])
+    refused(vm, "no-such-option", code=2, options=["--no-such-option"])
+    refused(vm, "data", code=2, options=["--volume=data:/data"])
+    rootfs = vm.settings.pop("rootfs")
+    refused(vm, "rootfs: not set")
+    vm.settings["rootfs"] = rootfs
+    # All is well with what is said rightly, in the same place.
+    assert vm.run("echo ran").check().out == b"ran\n"
+    vm.assert_gone()
+
+
+@test(limit=60)
+def where_it_may_not_run(lab):
+    """Not for the machine itself, and not without an address."""
+    vm = Vm(Calico(lab))
+    # The first namespace there is: its /proc/sys/net has what no other's has.
+    argv = ["nsenter", "--net=/proc/1/ns/net", *vm.words(), "--", "/bin/true"]
+    if os.path.exists("/proc/sys/net/core/bpf_jit_enable"):
+        done = Running(argv).wait()
+        assert_says(done, 125, "--lab")
+    bare = lab.namespace("bare")
+    bare.run("ip link add eth0 type veth peer name x0 netns far; ip link set eth0 up")
+    done = Running(["ip", "netns", "exec", "bare", *vm.words("--address-wait=1"), "--",
+                    "/bin/true"]).wait()
+    assert_says(done, 125, "address")
+    done = Running(["ip", "netns", "exec", "bare", *vm.words("--address-wait=0",
+                    "--interface=eth0"), "--", "/bin/true"]).wait()
+    assert_says(done, 125, "eth0", "address")
+    vm.assert_gone()
+
+
+@test(limit=90)
+def what_ends_early(lab):
+    """Whatever ends before the workload is named, and has a status of its own."""
+    vm = Vm(Calico(lab))
+
+    def ended_by(kill_it, code, *words):
+        job = vm.start(SLEEPER).wait_for("ready\n")
+        kill_it()
+        done = job.wait(20)
+        done.out = done.out.removeprefix(b"ready\n")
+        assert_says(done, code, *words)
+        vm.assert_gone()
+
+    ended_by(lambda: kill(status(vm)["vmm"]["pid"]), 120, "uml", "killed by SIGKILL")
+    ended_by(lambda: vm.exec("kill -9 1; echo o >/proc/sysrq-trigger", timeout=20), 120, "uml")
+    ended_by(lambda: kill(status(vm)["vsock"]["pid"]), 121, "sluice-vsock", "killed by SIGKILL")
+    ended_by(lambda: kill(find_child(vm, "virtiofsd")), 122, "virtiofsd")
+    ended_by(lambda: kill(find_child(vm, "sluice-fs-relay")), 122, "sluice-fs-relay")
+
+
+def find_child(vm, name):
+    """A child of the VM's process, by its program."""
+    parent = status(vm)["pid"]
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            pid = int(path.split("/")[2])
+            with open(path, encoding="ascii") as file:
+                fields = file.read().rpartition(")")[2].split()
+            program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+            if program == name and int(fields[1]) == parent:
+                return pid
+    raise AssertionError(f"{name} is no child of {parent}")
+
+
+@test(limit=90)
+def agent_is_none(lab):
+    """An init that does not answer, and one that ends: with what the console said last."""
+    vm = Vm(Calico(lab))
+    mute = lab.path("mute-init")
+    shutil.copy("/bin/busybox", mute)
+    begun = time.monotonic()
+    done = vm.run("echo ran", f"--agent={mute}", "--boot-timeout=4", timeout=60)
+    assert_says(done, 125, "did not answer in 4 s", "boot-timeout")
+    assert 3.9 < time.monotonic() - begun < 9, time.monotonic() - begun
+    assert b"sluice-vm: console: Run /init as init process" in done.err, done.err
+    assert done.err.count(b"sluice-vm: console: ") <= 30, done.err
+    vm.assert_gone()
+
+    done = vm.run("echo ran", f"--agent={vm.exec_program}", "--boot-timeout=30", timeout=60)
+    assert_says(done, 120, "uml")
+    assert b"panic" in done.err, done.err
+    vm.assert_gone()
+
+
+@test(limit=90)
+def volume_that_cannot_be_mounted(lab):
+    """The reason ends the start, unless one can do without it."""
+    vm = Vm(Calico(lab))
+    data = lab.path("data")
+    os.makedirs(data)
+    options = {"/etc/passwd/below": f"--volume={data}:/etc/passwd/below:",
+               "/etc/passwd": f"--volume={data}:/etc/passwd:ro,",
+               "/etc/group/x": "--tmpfs=/etc/group/x:size=1m,"}
+    for where in ("/etc/passwd", "/etc/group/x"):
+        assert_says(vm.run("echo ran", options[where].rstrip(":,")), 125, f"mount {where}",
+                    "Not a directory")
+        vm.assert_gone()
+    done = vm.run("cat /etc/group >/dev/null && echo ran",
+                  *(option + "optional" for option in options.values())).check()
+    assert done.out == b"ran\n" and done.err == b"", (done.out, done.err)
+    vm.assert_gone()
+
+
+@test(limit=90)
+def disk_is_full(lab):
+    """Where it works and where it keeps images; before and while it runs."""
+    vm = Vm(Calico(lab))
+    with small_disk(lab, "small-run", "256k") as path:
+        vm.run_dir = vm.settings["run-dir"] = os.path.join(path, "run")
+        refused(vm, path, "No space left")
+    vm.run_dir = vm.settings["run-dir"] = lab.path("run")
+    with small_disk(lab, "small-cache", "256k") as path:
+        refused(vm, path, "No space left", options=[f"--cache-dir={path}/cache"])
+        refused(vm, path, "no space left", options=[f"--cache-dir={path}/cache", "--root=ext4"])
+        assert os.listdir(path + "/cache") == [] or not any(
+            os.path.getsize(f) for f in glob.glob(path + "/cache/*")), os.listdir(path + "/cache")
+        # A cache that had no room is as good as an empty one.
+        subprocess.run(["mount", "-o", "remount,size=64m", path], check=True)
+        done = vm.run("echo ran", f"--cache-dir={path}/cache")
+        assert done.check().out == b"ran\n", done.err
+    vm.assert_gone()
+
+
+@test(limit=120)
+def launcher_killed_while_it_starts(lab):
+    """At every step: no process, file or guard is left, and the next one starts."""
+    vm = Vm(Calico(lab))
+    before = vm.net.snapshot()
+    for step in STEPS:
+        log = os.path.join(vm.run_dir, vm.name + ".log")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(log)
+        job = vm.start(SLEEPER)
+        wait_until(lambda: os.path.exists(log) and f"name={step}" in vm.log(), step, timeout=20)
+        job.signal(signal.SIGKILL)
+        job.wait()
+        vm.assert_gone()
+    job = vm.start(SLEEPER)
+    wait_until(lambda: "guest-up" in vm.log(), "the guest to come up", timeout=20)
+    job.signal(signal.SIGKILL)
+    job.wait()
+    vm.assert_gone()
+    assert vm.net.snapshot() == before
+    job = vm.start(SLEEPER)
+    wait_until(lambda: "name=vmm" in vm.log(), "the machine to run", timeout=20)
+    job.signal(signal.SIGTERM)  # asked for, before there is a workload
+    job.wait().check(128 + signal.SIGTERM)
+    assert vm.leftovers() == [], vm.leftovers()
+    assert vm.run("echo ran").check().out == b"ran\n"
