@@ -34,11 +34,12 @@ def rounded(value):
     return float(f"{value:.4g}")
 
 
-def summarise(bench, values):
-    """The JSON object of a bench; `values` is {side: [one value per run]}."""
+def summarise(bench, values, remarks=None):
+    """The JSON object of a bench; `values` is {side: [one value per run]}, `remarks` a {name: values}
+    of what else was seen in the same runs."""
     sides = {side: spread(list_of) for side, list_of in values.items()}
     ours = sides.pop(SLUICE)
-    return {
+    result = {
         "name": bench.name,
         "unit": bench.unit,
         "sluice": {key: rounded(value) for key, value in ours.items()},
@@ -48,6 +49,11 @@ def summarise(bench, values):
         "runs": len(values[SLUICE]),
         "machine": machine(),
     }
+    if remarks:
+        result["remarks"] = {name: {side: rounded(statistics.median(list_of))
+                                    for side, list_of in of_sides.items()}
+                             for name, of_sides in remarks.items()}
+    return result
 
 
 def as_json(result):
@@ -56,6 +62,12 @@ def as_json(result):
 
 def describe_spread(spread_of):
     return f"{spread_of['median']:.4g} ({spread_of['min']:.4g} - {spread_of['max']:.4g})"
+
+
+def describe_sides(sides):
+    """Of a remark: ours, and then the peers' by their names."""
+    return ", ".join((f"{side} " if side != SLUICE else "") + describe_spread(spread(values))
+                     for side, values in sides.items())
 
 
 def describe_bar(bench, result):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs the benches: run.py [NAME...] [--json] [--runs N] [--build DIR]. README.md says what they are.
+"""Runs the benches: run.py [NAME...] [--json] [--quick] [--runs N] [--build DIR]; see README.md.
 
 Results go to stdout, one JSON object per line or a table; progress goes to stderr. The exit
 status says whether everything could be measured, not whether the bars are met.
@@ -28,11 +28,15 @@ import pod
 import ports
 import report
 import resources
-from bench import GroupFailed, log, measure
+import vm_boot
+import vm_exec
+import volumes
+from bench import BenchLab, GroupFailed, log, measure
 from guest import die_with_parent
 
 GROUPS = [*loop.GROUPS, *ports.GROUPS, *guest_net.GROUPS, *pod.GROUPS, *classic.GROUPS,
-          *outage.GROUPS, *resources.GROUPS, *ovs.GROUPS]
+          *outage.GROUPS, *resources.GROUPS, *vm_boot.GROUPS, *vm_exec.GROUPS, *volumes.GROUPS,
+          *ovs.GROUPS]
 NAMES = [bench.name for group in GROUPS for bench in group.benches]
 WORK = "/run/sluice-bench"
 INSIDE = "SLUICE_BENCH_INSIDE"
@@ -60,9 +64,15 @@ def prepare_machine():
     os.environ["SLUICE_EXEC_TMPFS"] = WORK
 
 
+def is_meant(word, name):
+    """A bench by its name, or several by what theirs begin with, such as "nfs"."""
+    return name == word or (word not in NAMES and name.startswith(word + "-"))
+
+
 def run_group(group, args):
     """Measures and prints what is wanted of a group; False if that was not possible."""
-    wanted = [b.name for b in group.benches if not args.names or b.name in args.names]
+    wanted = [b.name for b in group.benches
+              if not args.names or any(is_meant(word, b.name) for word in args.names)]
     if not wanted:
         return True
     log(f"{', '.join(wanted)}: {group.setup}")
@@ -71,13 +81,15 @@ def run_group(group, args):
     except GroupFailed as error:
         log(f"{', '.join(wanted)}: NOT MEASURED: {error}")
         return False
+    of_benches = {name: values.pop(name) for name in wanted}
+    values = {name: sides for name, sides in values.items() if name not in NAMES}
     for bench in group.benches:
         if bench.name in wanted:
-            result = report.summarise(bench, values.pop(bench.name))
+            result = report.summarise(bench, of_benches[bench.name], values)
             print(report.as_json(result) if args.json else report.as_row(bench, result), flush=True)
     if not args.json:
         for name, sides in values.items():
-            print(f"           ({name}: {report.describe_spread(report.spread(sides['sluice']))})")
+            print(f"           ({name}: {report.describe_sides(sides)})")
     return True
 
 
@@ -93,10 +105,13 @@ def parse_args():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     parser.add_argument("--runs", type=positive, help="of each side, instead of the usual number")
+    parser.add_argument("--quick", action="store_true",
+                        help="less of what takes long in exec-*, virtiofs-* and nfs-*")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
     args = parser.parse_args()
-    if unknown := set(args.names) - set(NAMES):
-        parser.error(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    unknown = [word for word in args.names if not any(is_meant(word, name) for name in NAMES)]
+    if unknown:
+        parser.error(f"no bench {', '.join(unknown)}; there are {', '.join(NAMES)}")
     if os.geteuid() != 0:
         parser.error("needs root, for network namespaces")
     if not {0, 1} <= os.sched_getaffinity(0):
@@ -108,6 +123,7 @@ def parse_args():
 
 def main():
     args = parse_args()
+    BenchLab.quick = args.quick
     if INSIDE not in os.environ:
         return enter_namespaces()
     prepare_machine()

@@ -23,12 +23,12 @@ N_FILES = 10000
 class NfsServer:
     """Runs nfs_server in namespace "pod"; "PATH:ro" and "shared:PATH" as it takes them."""
 
-    def __init__(self, lab, *exports, caps=None, client=GUEST):
+    def __init__(self, lab, *exports, caps=None, address=SERVER, client=GUEST):
         self.run_dir = lab.path("nfs")
         self.log = lab.path("nfs.log")
         os.makedirs(self.run_dir, mode=0o700, exist_ok=True)
         argv = ["ip", "netns", "exec", "pod", *capabilities(caps),
-                os.path.join(lab.tools, "nfs_server"), self.run_dir, SERVER, str(PORT), client,
+                os.path.join(lab.tools, "nfs_server"), self.run_dir, address, str(PORT), client,
                 *exports]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
