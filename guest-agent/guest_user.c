@@ -14,11 +14,20 @@
 #include <sys/stat.h>
 
 #include "lib/cleanup.h"
+#include "lib/whole_file.h"
 
 /* (uid_t)-1 means "no change" to the system calls. */
 #define ID_MAX (UINT32_MAX - 1)
 
 #define NAME_LEN_MAX 256
+#define DATABASE_MAX (16U << 20)
+
+/* A file that is read as a whole: of an open one the C library asks the position with every line,
+ * two system calls for each of them, and these are dear under UML. */
+struct database {
+	char *text;
+	FILE *file;
+};
 
 static bool parse_id(const char *text, id_t *id)
 {
@@ -35,31 +44,39 @@ static bool parse_id(const char *text, id_t *id)
 	return true;
 }
 
-/* NULL: it cannot be read, which is as if it were empty. The root may hold anything by that name: a
- * pipe, say. */
-static FILE *open_database(const char *path)
+/* Closes nothing that is not open. */
+static void close_database(struct database *db)
+{
+	if (db->file != NULL)
+		fclose(db->file);
+	free(db->text);
+}
+
+/* file is NULL if it cannot be read, which is as if it were empty. The root may hold anything by
+ * that name: a pipe, say. */
+static struct database open_database(const char *path)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct database db = { 0 };
 	struct stat st;
-	FILE *file;
+	size_t len;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return NULL;
-	file = fdopen(fd, "r");
-	if (file != NULL)
-		(void)steal_fd(&fd);
-	return file;
+		return db;
+	if (whole_file_read_fd(fd, DATABASE_MAX, &db.text, &len) == 0 && len > 0)
+		db.file = fmemopen(db.text, len, "r");
+	return db;
 }
 
 /* The first entry of that name or number counts. `member` gets its name. 0, or -ENOENT. */
 static int find_user(const char *text, struct guest_user *user, char *member)
 {
-	FILE *file = open_database("/etc/passwd");
+	struct database db = open_database("/etc/passwd");
 	bool is_number = parse_id(text, &user->uid);
 	uid_t wanted = user->uid;
 	struct passwd *row = NULL;
 
-	while (file != NULL && (row = fgetpwent(file)) != NULL)
+	while (db.file != NULL && (row = fgetpwent(db.file)) != NULL)
 		if (strcmp(row->pw_name, text) == 0 || (is_number && row->pw_uid == wanted))
 			break;
 	if (row != NULL) {
@@ -68,24 +85,22 @@ static int find_user(const char *text, struct guest_user *user, char *member)
 		user->home = strdup(row->pw_dir[0] != '\0' ? row->pw_dir : "/");
 		snprintf(member, NAME_LEN_MAX, "%s", row->pw_name);
 	}
-	if (file != NULL)
-		fclose(file);
+	close_database(&db);
 	return row != NULL || is_number ? 0 : -ENOENT;
 }
 
 static int find_group(const char *text, gid_t *gid)
 {
-	FILE *file = open_database("/etc/group");
+	struct database db = open_database("/etc/group");
 	bool is_number = parse_id(text, gid);
 	struct group *row = NULL;
 
-	while (file != NULL && (row = fgetgrent(file)) != NULL)
+	while (db.file != NULL && (row = fgetgrent(db.file)) != NULL)
 		if (strcmp(row->gr_name, text) == 0)
 			break;
 	if (row != NULL)
 		*gid = row->gr_gid;
-	if (file != NULL)
-		fclose(file);
+	close_database(&db);
 	return row != NULL || is_number ? 0 : -ENOENT;
 }
 
@@ -110,16 +125,14 @@ static bool has_member(const struct group *row, const char *member)
 
 static int add_groups_of(struct guest_user *user, const char *member)
 {
-	FILE *file = open_database("/etc/group");
+	struct database db = open_database("/etc/group");
 	struct group *row;
 	int ret = 0;
 
-	if (file == NULL)
-		return 0;
-	while (ret == 0 && (row = fgetgrent(file)) != NULL)
+	while (ret == 0 && db.file != NULL && (row = fgetgrent(db.file)) != NULL)
 		if (has_member(row, member) && user->n_groups < NGROUPS_MAX)
 			ret = add_group(user, row->gr_gid);
-	fclose(file);
+	close_database(&db);
 	return ret;
 }
 

@@ -38,9 +38,9 @@ static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
 			     "broken line\n"
 			     "www:x:33:34:www:/var/www:/bin/sh\n";
 static const char group[] = "root:x:0:\n"
-			    "adm:x:4:www,other\n"
 			    "wheel:x:10:other\n"
-			    "www:x:34:\n";
+			    "www:x:34:\n"
+			    "adm:x:4:www,other"; /* as an editor may leave it */
 
 /* --- its root --------------------------------------------------------------------------------- */
 
