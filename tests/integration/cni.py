@@ -100,9 +100,9 @@ class Network:
         self.guard = self.pod.spawn(f"exec {self.program} guard hold --interface eth0 {options}")
         self.guard.wait_for("is guarded")
 
-    def boot(self, mac=None, index=0):
+    def boot(self, mac=None, index=0, cpu=None):
         vm = Uml(self.lab.workdir, [vhost_user(self.lab.path(f"vm{index}.sock"))],
-                 name=f"guest{index}")
+                 name=f"guest{index}", cpu=cpu)
         self.lab.guests.append(vm)
         if mac:
             vm.run(f"ip link set eth0 address {mac}")

@@ -74,8 +74,8 @@ def wire(lab):
             "ip link set tap0 up")
 
 
-def boot(lab):
-    guest = Uml(lab.workdir, [tap("tap0")], netns="pod")
+def boot(lab, cpu=None):
+    guest = Uml(lab.workdir, [tap("tap0")], netns="pod", cpu=cpu)
     lab.guests.append(guest)
     guest.run(f"ip link set vec0 up; ip addr add {GUEST}/24 dev vec0; modprobe nfsv4")
     return guest

@@ -20,14 +20,14 @@ QUESTIONS_PER_S = 1000  # that a guest may send on to the network
 EPHEMERAL = "echo '61000 65535' >/proc/sys/net/ipv4/ip_local_port_range"
 
 
-def with_host_port(net, mode):
+def with_host_port(net, mode, cpu=None):
     """Guard, host port and switch; a guest that knows the services' address."""
     net.hold("--host-port")
     mac = json.loads(net.pod.run("ip -json link show sluice0"))[0]["address"]
     host = {"name": "host", "kind": "packet", "interface": "sluice0p", "role": "host", "mac": mac,
             "addresses": [IDENTITY]}
     sw = net.start(mode, guard=False, more_ports=[host], services=[SERVICE])
-    vm = net.boot(GUEST_MAC if mode == "substitute" else None)
+    vm = net.boot(GUEST_MAC if mode == "substitute" else None, cpu=cpu)
     vm.run(f"ip addr add {SERVICE}/32 dev eth0 scope host\n"
            f"ip route add {IDENTITY} dev eth0 scope link src {SERVICE}")
     return sw, vm
