@@ -2,9 +2,9 @@
 """boot-uml, boot-qemu: how long a container waits for its VM.
 
 From the exec of `sluice-vm run`, in a pod that is ready, to the first byte of what the workload
-prints. The VM's initramfs is in the cache. The remarks say where the time goes: the launcher's own steps, as it
-logs them, and "output", which is what is left: from the process's start to the first step, and from the
-workload's start to its byte.
+prints. The VM's initramfs is in the cache. The remarks say where the time goes: the launcher's own
+steps, as it logs them, and "output", which is what is left: from the process's start to the first
+step, and from the workload's start to its byte.
 """
 
 import re

@@ -2,8 +2,8 @@
 """exec-latency-*, exec-throughput-*: a command beside the workload of a VM (UML).
 
 Latency is that of a whole `sluice-exec -- /bin/true`, from its start to its end. Two remarks say how
-much of that is nobody's but the guest's kernel's, and what it would be without a VM: a shell in the VM,
-and this process on the host, that fork, exec and wait for /bin/true.
+much of that is the guest's kernel's alone, and what it would be without a VM: a shell in the VM, and
+this process on the host, that fork, exec and wait for /bin/true.
 
 Throughput is that of a pipeline with a command in the middle, from its start to its end:
 
