@@ -279,5 +279,6 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_DFL); /* ignored below nohup(1) */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
