@@ -4,6 +4,7 @@
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -280,6 +281,12 @@ def agent_tells_clients_what_is_wrong(lab):
         assert times == sorted(times) and 0 < times[0] <= times[-1] < 60000, answer
 
 
+def listens(path):
+    """Whether somebody takes connections: between bind(2) and listen(2) there is a moment."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
 @test(limit=30)
 def agent_as_a_service(lab):
     """On this machine, in this root: execs, and no workload; it ends by SIGTERM."""
@@ -287,7 +294,7 @@ def agent_as_a_service(lab):
     with subprocess.Popen([program, "--service", "--socket-dir", lab.workdir],
                           stdin=subprocess.DEVNULL, preexec_fn=die_with_parent) as process:
         path = os.path.join(lab.workdir, "agent")
-        wait_until(lambda: os.path.exists(path), "the agent's socket")
+        wait_until(lambda: listens(path), "the agent to listen")
         with AgentClient(path, time.monotonic() + 10, port=None) as agent:
             assert agent.exec(["/bin/cat"], b"look") == (0, b"look", b"")
         with AgentClient(path, time.monotonic() + 10, port=None) as agent:
