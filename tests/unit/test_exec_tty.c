@@ -279,6 +279,9 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_DFL); /* ignored below nohup(1) */
+	/* Ignored below nohup(1), and in a shell's background. */
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
