@@ -7,26 +7,12 @@
 #include <string.h>
 
 #include "config/roff.h"
+#include "config/log_words.h"
 #include "config/settings.h"
 #include "config/settings_man.h"
 #include "lib/cleanup.h"
 
 #define FILE_LEN_MAX (1024 * 1024)
-
-static const struct setting_word log_levels[] = {
-	{ "error", LOG_LEVEL_ERROR },
-	{ "warn", LOG_LEVEL_WARN },
-	{ "info", LOG_LEVEL_INFO },
-	{ "debug", LOG_LEVEL_DEBUG },
-	{ "off", LOG_LEVEL_OFF },
-	{ NULL },
-};
-
-static const struct setting_word log_formats[] = {
-	{ "text", LOG_FORMAT_TEXT },
-	{ "json", LOG_FORMAT_JSON },
-	{ NULL },
-};
 
 static const struct setting_word spin_words[] = { { "max", SPIN_FOREVER }, { NULL } };
 static const struct setting_word cpu_words[] = { { "auto", -1 }, { NULL } };
@@ -38,9 +24,10 @@ static const struct setting rows[] = {
 		.preset = "/run/sluice/sluiced.sock",
 		.help = "unix socket on which sluicectl is served" },
 	{ "log-level", SETTING_ENUM, FIELD(log_level), .unit = "LEVEL", .preset = "info",
-		.words = log_levels, .help = "least severe events that are written to stderr" },
+		.words = log_level_words,
+		.help = "least severe events that are written to stderr" },
 	{ "log-format", SETTING_ENUM, FIELD(log_format), .unit = "FORMAT", .preset = "text",
-		.words = log_formats, .help = "how a line of the log is written" },
+		.words = log_format_words, .help = "how a line of the log is written" },
 	{ "spin-us", SETTING_U32, FIELD(spin_us), .unit = "N", .preset = "50", .min = 0,
 		.max = 1000000, .words = spin_words,
 		.help = "microseconds without work until a worker sleeps; 0 is event-driven, max "
@@ -281,7 +268,7 @@ static int apply_foreign_log_level(struct sluiced_config *config, struct err *er
 
 	if ((own != NULL && own[0] != '\0') || level == NULL || level[0] == '\0')
 		return 0;
-	for (const struct setting_word *w = log_levels; w->name != NULL; w++) {
+	for (const struct setting_word *w = log_level_words; w->name != NULL; w++) {
 		if (strcasecmp(w->name, level) == 0) {
 			config->log_level = (enum log_level)w->value;
 			return 0;

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "config/annotation.h"
+#include "config/log_words.h"
 #include "config/settings.h"
 #include "config/settings_man.h"
 #include "lib/cleanup.h"
@@ -71,12 +72,6 @@ static const struct setting_word log_levels[] = {
 	{ "ERROR", LOG_LEVEL_ERROR },
 	{ "INFO", LOG_LEVEL_INFO },
 	{ "DEBUG", LOG_LEVEL_DEBUG },
-	{ NULL },
-};
-
-static const struct setting_word log_formats[] = {
-	{ "text", LOG_FORMAT_TEXT },
-	{ "json", LOG_FORMAT_JSON },
 	{ NULL },
 };
 
@@ -178,8 +173,8 @@ static const struct setting rows[] = {
 		.help = "by default NAME.log in run-dir" },
 	{ "log-level", SETTING_ENUM, FIELD(log_level), .preset = "info", .words = log_levels,
 		.help = "least severe events that are written there" },
-	{ "log-format", SETTING_ENUM, FIELD(log_format), .preset = "text", .words = log_formats,
-		.help = "how a line of the log is written" },
+	{ "log-format", SETTING_ENUM, FIELD(log_format), .preset = "text",
+		.words = log_format_words, .help = "how a line of the log is written" },
 	{ "console-size", SETTING_U32, FIELD(console_kib), .unit = "KIB", .preset = "256", .min = 4,
 		.max = 65536, .help = "of what the guest's kernel said last" },
 };

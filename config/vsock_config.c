@@ -4,23 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/log_words.h"
 #include "config/settings.h"
 #include "config/settings_man.h"
-
-static const struct setting_word log_levels[] = {
-	{ "error", LOG_LEVEL_ERROR },
-	{ "warn", LOG_LEVEL_WARN },
-	{ "info", LOG_LEVEL_INFO },
-	{ "debug", LOG_LEVEL_DEBUG },
-	{ "off", LOG_LEVEL_OFF },
-	{ NULL },
-};
-
-static const struct setting_word log_formats[] = {
-	{ "text", LOG_FORMAT_TEXT },
-	{ "json", LOG_FORMAT_JSON },
-	{ NULL },
-};
 
 #define FIELD(member) SETTING_FIELD(struct vsock_config, member)
 
@@ -33,9 +19,10 @@ static const struct setting rows[] = {
 	{ "cid", SETTING_U32, FIELD(cid), .unit = "N", .required = true, .min = VSOCK_CID_MIN,
 		.max = VSOCK_CID_MAX, .help = "the guest's context ID" },
 	{ "log-level", SETTING_ENUM, FIELD(log_level), .unit = "LEVEL", .preset = "info",
-		.words = log_levels, .help = "least severe events that are written to stderr" },
+		.words = log_level_words,
+		.help = "least severe events that are written to stderr" },
 	{ "log-format", SETTING_ENUM, FIELD(log_format), .unit = "FORMAT", .preset = "text",
-		.words = log_formats, .help = "how a line of the log is written" },
+		.words = log_format_words, .help = "how a line of the log is written" },
 };
 
 static const struct settings table = SETTINGS(rows, NULL);
