@@ -10,13 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <event2/event.h>
 
 #include "config/sluiced_config.h"
 #include "config/sluiced_options.h"
 #include "lib/log.h"
+#include "lib/nofile.h"
 #include "lib/sd_notify.h"
 #include "switch/control/eal.h"
 #include "switch/control/control.h"
@@ -70,17 +70,6 @@ static int run(
 	return ret;
 }
 
-/* Each guest costs some; the shell's soft limit is for programs that use select(2). */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 static int start(struct sluiced_config *config, const struct sluiced_options *opts)
 {
 	static struct control control;
@@ -91,7 +80,7 @@ static int start(struct sluiced_config *config, const struct sluiced_options *op
 	log_configure(config->log_level, config->log_format);
 	/* A peer that closes its end of a pipe or socket is an error of that write, no more. */
 	signal(SIGPIPE, SIG_IGN);
-	raise_descriptor_limit();
+	(void)nofile_raise(RLIM_INFINITY); /* each guest costs some */
 	base = event_base_new();
 	if (!base) {
 		log_error("cannot make an event loop");

@@ -30,7 +30,6 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,6 +41,7 @@
 #include "launcher/run/keeper.h"
 #include "launcher/run/program.h"
 #include "lib/cleanup.h"
+#include "lib/nofile.h"
 
 #define STATUS_TEXT_MAX 64 /* of child_describe_status() */
 #define GROUP_WAIT_MS   1000
@@ -58,18 +58,6 @@ struct child {
 };
 
 /* --- in the child ---------------------------------------------------------------------------- */
-
-static int raise_nofile(unsigned long wanted)
-{
-	struct rlimit limit;
-
-	if (wanted == 0)
-		return 0;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return -errno;
-	limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-	return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? 0 : -errno;
-}
 
 /* Everything above 2 is closed by execve(2) but what the plan names. */
 static int keep_fds(const struct child_plan *plan)
@@ -94,7 +82,7 @@ static int prepare(const struct child_plan *plan)
 	if (ret == 0)
 		ret = keep_fds(plan);
 	if (ret == 0)
-		ret = raise_nofile(plan->nofile);
+		ret = plan->nofile > 0 ? nofile_raise(plan->nofile) : 0;
 	return ret;
 }
 

@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <event2/event.h>
 
 #include "config/vsock_config.h"
 #include "lib/log.h"
+#include "lib/nofile.h"
 #include "lib/sd_notify.h"
 #include "switch/vsock/vsock_device.h"
 
@@ -25,17 +25,6 @@ static void on_signal(evutil_socket_t signal, short what, void *arg)
 {
 	log_info("stopping", log_str("signal", strsignal(signal)));
 	(void)event_base_loopbreak(arg);
-}
-
-/* Each connection costs one; the shell's soft limit is for programs that use select(2). */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 static int run(const struct vsock_config *config, struct event_base *base, struct err *err)
@@ -72,7 +61,7 @@ static int start(const struct vsock_config *config)
 	log_configure(config->log_level, config->log_format);
 	/* A peer that closes its end is an error of that write, no more. */
 	signal(SIGPIPE, SIG_IGN);
-	raise_descriptor_limit();
+	(void)nofile_raise(RLIM_INFINITY); /* each connection costs one */
 	base = event_base_new();
 	if (!base) {
 		log_error("cannot make an event loop");
