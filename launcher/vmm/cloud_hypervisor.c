@@ -30,13 +30,8 @@ static void args(const char *program, const char *socket, struct argv *argv)
 /* Its console is its stdout. */
 static json_t *payload(const struct vmm_plan *plan)
 {
-	char cmdline[4096];
-
-	snprintf(cmdline, sizeof(cmdline), "%s%sconsole=ttyS0",
-		plan->cmdline != NULL ? plan->cmdline : "",
-		plan->cmdline != NULL && plan->cmdline[0] != '\0' ? " " : "");
-	return json_pack("{s:s, s:s, s:s*}", "kernel", plan->kernel, "cmdline", cmdline,
-		"initramfs", plan->initrd);
+	return json_pack("{s:s, s:o, s:s*}", "kernel", plan->kernel, "cmdline",
+		rest_vmm_cmdline(plan, "console=ttyS0"), "initramfs", plan->initrd);
 }
 
 static json_t *nics(const struct vmm_plan *plan)

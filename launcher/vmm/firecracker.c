@@ -32,13 +32,8 @@ static void args(const char *program, const char *socket, struct argv *argv)
 /* Its console is its stdout. */
 static json_t *boot_source(const struct vmm_plan *plan)
 {
-	char cmdline[4096];
-
-	snprintf(cmdline, sizeof(cmdline), "%s%sconsole=ttyS0 reboot=k",
-		plan->cmdline != NULL ? plan->cmdline : "",
-		plan->cmdline != NULL && plan->cmdline[0] != '\0' ? " " : "");
-	return json_pack("{s:s, s:s, s:s*}", "kernel_image_path", plan->kernel, "boot_args",
-		cmdline, "initrd_path", plan->initrd);
+	return json_pack("{s:s, s:o, s:s*}", "kernel_image_path", plan->kernel, "boot_args",
+		rest_vmm_cmdline(plan, "console=ttyS0 reboot=k"), "initrd_path", plan->initrd);
 }
 
 static void add_drives(const struct vmm_plan *plan, struct rest_steps *out)

@@ -78,6 +78,13 @@ void rest_steps_add_bare(struct rest_steps *steps, const char *path)
 	add_step(steps, path);
 }
 
+json_t *rest_vmm_cmdline(const struct vmm_plan *plan, const char *own)
+{
+	const char *theirs = plan->cmdline != NULL ? plan->cmdline : "";
+
+	return json_sprintf("%s%s%s", theirs, theirs[0] != '\0' ? " " : "", own);
+}
+
 static void free_steps(struct rest_steps *steps)
 {
 	for (size_t i = 0; i < steps->n; i++)

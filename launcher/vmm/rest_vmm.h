@@ -34,6 +34,9 @@ struct rest_steps {
 void rest_steps_add(struct rest_steps *steps, const char *path, json_t *body);
 void rest_steps_add_bare(struct rest_steps *steps, const char *path);
 
+/* The plan's command line and what the VMM adds to it. */
+json_t *rest_vmm_cmdline(const struct vmm_plan *plan, const char *own);
+
 /* What a kind is made of. */
 struct rest_kind {
 	const char *title; /* for messages */
