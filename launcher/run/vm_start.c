@@ -285,10 +285,12 @@ static int agent_step(struct vm *vm, struct err *err)
 	if (ret < 0)
 		return ret;
 	ret = loop_until(vm->loop, vm->settings->boot_timeout_s * 1000, is_up_or_over, vm);
-	if ((ret < 0 && machine_may_try_again(vm)) || vm->failed)
-		return -EAGAIN;
 	if (ret == 0)
 		return 0;
+	if (machine_may_try_again(vm)) {
+		vm->failed = true;
+		return 0;
+	}
 	return err_set(err, -ETIMEDOUT, "the guest's agent did not answer in %u s (boot-timeout)%s",
 		vm->settings->boot_timeout_s,
 		vm->kvm ? ": perhaps KVM does not work here: try accel tcg" : "");
@@ -327,15 +329,15 @@ static int take_steps(struct vm *vm, size_t from)
 	struct err err = { "" };
 	int ret = 0;
 
-	for (size_t i = from; ret == 0 && !vm->ended && i < N_STEPS; i++) {
+	for (size_t i = from; ret == 0 && !vm->ended && !vm->failed && i < N_STEPS; i++) {
 		double begun_ms = loop_now_ms();
 
 		ret = steps[i].take(vm, &err);
 		note_step(vm, steps[i].name, loop_now_ms() - begun_ms);
 	}
-	if (ret < 0 && ret != -EAGAIN)
+	if (ret < 0)
 		vm_end(vm, VM_STATUS_START, err.text);
-	return vm->ended ? -ECANCELED : ret;
+	return vm->ended ? -ECANCELED : 0;
 }
 
 /* All that has to do with a machine that is no more; what serves one does so once. */
@@ -359,9 +361,9 @@ int vm_start(struct vm *vm)
 {
 	int ret = take_steps(vm, 0);
 
-	if (ret != -EAGAIN)
+	if (ret < 0 || !vm->failed)
 		return ret;
-	log_warn("kvm-suspected", log_str("reason", vm->failed ? "QEMU ended" : "boot-timeout"),
+	log_warn("kvm-suspected", log_str("reason", vm->vmm == NULL ? "QEMU ended" : "boot-timeout"),
 		log_str("so", "it is started once more without KVM (accel tcg)"));
 	discard_machine(vm);
 	vm->accel = VMM_ACCEL_TCG;

@@ -106,6 +106,13 @@ def where_it_may_not_run(lab):
     done = Running(["ip", "netns", "exec", "bare", *vm.words("--address-wait=0",
                     "--interface=eth0"), "--", "/bin/true"]).wait()
     assert_says(done, 125, "eth0", "address")
+    two = lab.namespace("two")
+    for name, ip in (("p0", "10.5.0.1"), ("q0", "10.6.0.1")):
+        two.run(f"ip link add {name} type veth peer name far-{name} netns far; ip link set {name} up\n"
+                f"ip addr add {ip}/24 dev {name}")
+    done = Running(["ip", "netns", "exec", "two", *vm.words("--address-wait=1"), "--",
+                    "/bin/true"]).wait()
+    assert_says(done, 125, "no default route", "name")
     vm.assert_gone()
 
 
