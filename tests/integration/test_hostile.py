@@ -57,6 +57,7 @@ class Attacks:
         self.tool = os.path.join(lab.build, "tests", "hostile", "hostile")
         self.sw = lab.switch(n_guests=2)
         self.sanitized = self.sw.is_sanitized()
+        self.slow = SLOW if self.sanitized else 1
         vm = lab.boot()
         # Somebody keeps sending to vm1: attacks on receive rings need it.
         lab.peer.run("ip neigh add 10.0.0.3 lladdr 02:00:00:00:00:02 dev eth0 nud permanent")
@@ -106,8 +107,8 @@ class Attacks:
         return done, seen
 
     def check(self, name, cost, done, seen):
-        """What is wrong with what was seen; empty if nothing is."""
-        wrong = list(complaints_of_others(name, seen, SLOW if self.sanitized else 1))
+        """What is wrong with what was seen, whenever it is; empty if nothing is."""
+        wrong = list(complaints_of_others(name, seen))
         wrong += complaints_of_cost(cost, done, seen)
         report = self.sw.sanitizer_report()
         if report:
@@ -129,20 +130,21 @@ class Attacks:
         assert status == 0, f"sluiced's exit status is {status}"
 
 
-def unfair_drops(name, drops, slow):
-    """Drops at others' ports that the attack has no right to cause."""
+def complaints_of_others(name, seen):
+    """What no attack has the right to cause."""
     fair = {("vm0", "ring_full")} | (REFUSED if name in ODD_FRAMES + FLOODS else set())
-    foul = {key: n for key, n in drops.items() if key[0] != "vm1" and key not in fair}
-    ring_full = drops.get(("vm0", "ring_full"), 0)
-    if ring_full > RING_FULL * slow and name not in FLOODS:
-        foul[("vm0", "ring_full")] = ring_full
-    return foul
-
-
-def complaints_of_others(name, seen, slow):
-    foul = unfair_drops(name, seen["drops"], slow)
+    foul = {key: n for key, n in seen["drops"].items() if key[0] != "vm1" and key not in fair}
     if foul:
         yield f"frames of others were dropped: {foul}"
+    if not seen["answers"]:
+        yield "the control socket did not answer at all"
+
+
+def complaints_of_measures(name, seen, slow):
+    """What two busy processors may cause as well, once."""
+    ring_full = seen["drops"].get(("vm0", "ring_full"), 0)
+    if ring_full > RING_FULL * slow and name not in FLOODS:
+        yield f"the neighbour's ring was full for {ring_full} frames"
     patience = FLOOD_STALL_SECONDS if name in FLOODS + (THEFT,) else STALL_SECONDS
     if seen["stall"] > patience * slow:
         yield f"the neighbour's stream stood still for {seen['stall']:.1f} s"
@@ -150,8 +152,6 @@ def complaints_of_others(name, seen, slow):
         yield f"the neighbour's stream sent {seen['retransmitted']} segments again"
     if seen["control_ms"] > CONTROL_MS * slow:
         yield f"the control socket took {seen['control_ms']:.0f} ms to answer"
-    if not seen["answers"]:
-        yield "the control socket did not answer at all"
 
 
 def complaints_of_cost(cost, done, seen):
@@ -178,11 +178,17 @@ def describe(name, done, seen):
 
 
 def one_attack(attacks, name, cost, seed):
-    done, seen = attacks.run(name, f"--seconds {SECONDS} --seed {seed}")
-    print(describe(name, done, seen), flush=True)
-    wrong = attacks.check(name, cost, done, seen)
+    """What is wrong; what was measured is if it is so twice, for an attack that hurts does it again."""
+    for last in (False, True):
+        done, seen = attacks.run(name, f"--seconds {SECONDS} --seed {seed}")
+        print(describe(name, done, seen), flush=True)
+        wrong = attacks.check(name, cost, done, seen)
+        measured = list(complaints_of_measures(name, seen, attacks.slow))
+        if wrong or not measured or last:
+            break
+        print(f"    {name}, once more: {'; '.join(measured)}", flush=True)
     attacks.behave()
-    return wrong + attacks.leaks()
+    return wrong + measured + attacks.leaks()
 
 
 @test(limit=420)
@@ -214,6 +220,7 @@ def connect_rounds(lab):
     print(describe("connect-cycle", done, seen), flush=True)
     assert done["rounds"] == rounds, done
     wrong = attacks.check("connect-cycle", "-", done, seen) + attacks.leaks()
+    wrong += complaints_of_measures("connect-cycle", seen, attacks.slow)
     shown = attacks.sw.show("vm1")["peer"]["connections"]
     print(f"  {attacks.resources()} after, {attacks.before} before", flush=True)
     attacks.behave()
