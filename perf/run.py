@@ -32,7 +32,7 @@ import vm_boot
 import vm_exec
 import volumes
 from bench import BenchLab, GroupFailed, log, measure
-from guest import die_with_parent
+from namespaces import start_inside
 
 GROUPS = [*loop.GROUPS, *ports.GROUPS, *guest_net.GROUPS, *pod.GROUPS, *classic.GROUPS,
           *outage.GROUPS, *resources.GROUPS, *vm_boot.GROUPS, *vm_exec.GROUPS, *volumes.GROUPS,
@@ -44,10 +44,7 @@ INSIDE = "SLUICE_BENCH_INSIDE"
 
 def enter_namespaces():
     """Runs this program again, as the first process of a new pid namespace: its exit status."""
-    argv = ["unshare", "--mount", "--propagation", "private", "--net", "--pid", "--fork",
-            "--kill-child=KILL", "--mount-proc", sys.executable, *sys.argv]
-    inner = subprocess.Popen(argv, env=dict(os.environ, **{INSIDE: "1"}),
-                             preexec_fn=die_with_parent)
+    inner = start_inside(INSIDE)
     try:
         return inner.wait()
     except KeyboardInterrupt:

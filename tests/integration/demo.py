@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Shows a real guest's traffic crossing the switch, step by step: demo.py --build DIR
 
-Everything happens in namespaces of its own and is gone when it ends; see run.py.
+Everything happens in namespaces of its own and is gone when it ends; see namespaces.py.
 """
 
 import argparse
@@ -21,8 +21,10 @@ import time
 import run
 from cni import FAR4, GUEST_MAC, Calico
 from lab import PEER4, Lab, guest4, last_json, wait_until
+from namespaces import start_inside
 from vm import Vm
 
+INSIDE = "SLUICE_DEMO_INSIDE"
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -229,8 +231,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     args = parser.parse_args()
-    if run.INSIDE not in os.environ:
-        return run.enter_namespaces()
+    if INSIDE not in os.environ:
+        return start_inside(INSIDE).wait()
     run.prepare_machine()
     started = time.monotonic()
     play(args.build, "lab", demo)

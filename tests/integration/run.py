@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs the tests in test_*.py, one after the other: run.py --build DIR [--suite S] [--soak] [NAME...]
+"""Runs the tests in test_*.py: run.py --build DIR [--suite S] [--jobs N] [--soak] [NAME...]
 
 A test is a function that suite.py's decorator registered; a NAME picks those that contain it.
 
-The runner first moves into namespaces of its own (mount, process, network): whatever a test starts or
-mounts ends with the runner, even if that is killed, and nothing on the machine can be in its way.
+Tests are run by workers, one if not told otherwise, each in namespaces of its own (mount, process,
+network): whatever a test starts or mounts ends with its worker, even if that is killed, and nothing
+on the machine, nor another worker, can be in its way. A worker takes the next test's number from a
+pipe that all read from, and writes to another what became of it.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import glob
 import importlib
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -20,20 +23,32 @@ import traceback
 
 import suite
 from lab import Lab
+from namespaces import start_inside
 
 WORK = "/run/sluice-test"
-INSIDE = "SLUICE_TEST_INSIDE"
+PIPES = "SLUICE_TEST_PIPES"  # a worker's: where numbers come from, where results go
+NUMBER = struct.Struct("i")
 
 
 class OutOfTime(Exception):
     """A test ran longer than its limit."""
 
 
-def enter_namespaces():
-    """Runs this program again, as the first process of a new pid namespace: its exit status."""
-    argv = ["unshare", "--mount", "--propagation", "private", "--net", "--pid", "--fork",
-            "--kill-child=KILL", "--mount-proc", sys.executable, *sys.argv]
-    return subprocess.run(argv, env=dict(os.environ, **{INSIDE: "1"}), check=False).returncode
+def run_workers(n_workers, n_tests):
+    """Has all tests run: {number of a test that was run: whether it passed}."""
+    numbers, todo = os.pipe()
+    results, done = os.pipe()
+    os.write(todo, b"".join(NUMBER.pack(i) for i in range(n_tests)))
+    os.close(todo)
+    workers = [start_inside(PIPES, f"{numbers} {done}", pass_fds=(numbers, done))
+               for _ in range(n_workers)]
+    os.close(numbers)
+    os.close(done)
+    with os.fdopen(results, encoding="ascii") as lines:
+        passed = {int(number): word == "ok" for number, word in map(str.split, lines)}
+    for worker in workers:
+        worker.wait()
+    return passed
 
 
 def prepare_machine():
@@ -77,41 +92,46 @@ def run_one(test, build, soak):
         lab.close()
 
 
-def run_all(tests, build, soak):
-    failed = []
-    for test in tests:
+def work(tests, build, soak):
+    """A worker: takes tests until there are none."""
+    numbers, done = map(int, os.environ[PIPES].split())
+    prepare_machine()
+    signal.signal(signal.SIGALRM, raise_out_of_time)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    while number := os.read(numbers, NUMBER.size):
+        number = NUMBER.unpack(number)[0]
+        test = tests[number]
         started = time.monotonic()
         problem = run_one(test, build, soak)
-        seconds = time.monotonic() - started
-        print(f"{'FAIL' if problem else 'ok  '} {test.name} ({seconds:.1f} s)", flush=True)
+        said = f"{'FAIL' if problem else 'ok  '} {test.name} ({time.monotonic() - started:.1f} s)\n"
         if problem:
-            failed.append(test.name)
-            print("    " + problem.replace("\n", "\n    "), flush=True)
-    return failed
+            said += "    " + problem.replace("\n", "\n    ") + "\n"
+        sys.stdout.write(said)
+        sys.stdout.flush()
+        os.write(done, f"{number} {'FAIL' if problem else 'ok'}\n".encode())
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--counts", help="file that gets: PASSED FAILED SKIPPED")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="tests at a time")
     parser.add_argument("--soak", action="store_true")
     parser.add_argument("--suite", help="only tests of this suite")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    if INSIDE not in os.environ and not args.list:
-        return enter_namespaces()
-
     load_tests()
     tests = [t for t in suite.TESTS if (not args.names or any(n in t.name for n in args.names)) and
              (not args.suite or t.suite == args.suite)]
     if args.list:
         print("\n".join(t.name for t in tests))
         return 0
-    prepare_machine()
-    signal.signal(signal.SIGALRM, raise_out_of_time)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    failed = run_all(tests, args.build, args.soak)
+    if PIPES in os.environ:
+        work(tests, args.build, args.soak)
+        return 0
+    passed = run_workers(args.jobs, len(tests))
+    failed = [test.name for number, test in enumerate(tests) if not passed.get(number)]
     print(f"{len(tests) - len(failed)} of {len(tests)} tests passed")
     for name in failed:
         print(f"failed: {name}")
