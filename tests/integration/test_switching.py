@@ -30,7 +30,7 @@ def macs(sw):
 def many_guests(lab):
     """Four guests and the uplink: broadcasts reach all, unicast nobody else."""
     sw = lab.switch(n_guests=4)
-    guests = [lab.boot(i, memory=96) for i in range(4)]
+    guests = [lab.boot(i, memory=128) for i in range(4)]
     addresses = [guest4(i) for i in range(4)] + [PEER4]
     for i, node in enumerate(guests + [lab.peer]):
         others = [a for j, a in enumerate(addresses) if j != i]
@@ -64,7 +64,7 @@ def many_guests(lab):
 def mac_flood(lab):
     """One guest invents addresses; its neighbours keep theirs, and their stream to themselves."""
     sw = lab.switch(n_guests=3, fdb_size=1024)
-    guests = [lab.boot(i, memory=96) for i in range(3)]
+    guests = [lab.boot(i, memory=128) for i in range(3)]
     tcp(guests[0], guests[1], guest4(1), 8 * MIB)
     stream = Stream(guests[0], guests[1], guest4(1))
     watcher = watch(guests[2])
@@ -123,7 +123,7 @@ def access_port_and_trunk(lab):
 def reserved_multicast(lab, forward):
     """LLDP, LACP and STP cross if that is asked for, and are counted if not."""
     sw = lab.switch(n_guests=2, forward_reserved=forward)
-    vm0, vm1 = lab.boot(0, memory=96), lab.boot(1, memory=96)
+    vm0, vm1 = lab.boot(0, memory=128), lab.boot(1, memory=96)
     watcher = watch(vm1, "0x88b5")
     for address in RESERVED.values():
         assert send_frames(vm0, "own", address, "count 20 gap 100") == 20
@@ -140,7 +140,7 @@ def reserved_multicast(lab, forward):
 def slow_guest(lab):
     """A guest that stands still loses its own frames, and nobody else's throughput."""
     sw = lab.switch(n_guests=2)
-    vm, slow = lab.boot(0), lab.boot(1, memory=96)
+    vm, slow = lab.boot(0), lab.boot(1, memory=128)
     ping(lab.peer, guest4(1))
     unicast = lab.peer.spawn(f"raw_frames send eth0 own {guest_mac(1)} count 100000000 gap 300")
     broadcast = vm.spawn(f"raw_frames send eth0 own {BROADCAST} count 100000000 gap 1000")
