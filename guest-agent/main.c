@@ -2,6 +2,7 @@
 
 /* sluice-agent: what runs in a guest, as its init or, with --service, beside one. */
 
+#include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -20,10 +21,15 @@ static int run_service(const struct service_options *options)
 	return STATUS_FAILED;
 }
 
+/* Room for the buffers of a few execs is kept, rather than got and given back by each. */
+#define KEPT (4 << 20)
+
 int main(int argc, char **argv)
 {
 	struct service_options options;
 
+	(void)mallopt(M_MMAP_THRESHOLD, KEPT);
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT);
 	/* The kernel passes words of its command line on: they are not ours. */
 	if (getpid() == 1)
 		init_run();

@@ -38,11 +38,27 @@ static int raise_nofile(struct process_host *host)
 	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
 }
 
+/* Asked once: where a system call is dear (UML), one for each signal and process is too much. */
+static uint64_t ignored_signals(void)
+{
+	struct sigaction now;
+	uint64_t ignored = 0;
+
+	for (int signo = 1; signo <= 64; signo++)
+		if (sigaction(signo, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+			ignored |= 1ULL << (signo - 1);
+	return ignored;
+}
+
 int process_host_init(struct process_host *host, struct event_base *loop, struct err *err)
 {
 	int ret;
 
-	*host = (struct process_host) { .loop = loop, .own_pid_ns = -1 };
+	*host = (struct process_host) {
+		.loop = loop,
+		.own_pid_ns = -1,
+		.ignored = ignored_signals(),
+	};
 	LIST_INIT(&host->processes);
 	ret = raise_nofile(host);
 	if (ret < 0)
@@ -238,6 +254,7 @@ int process_start(struct process *process, struct spawn_plan *plan, struct err *
 
 	plan->own_pid_ns = process->host->own_pid_ns;
 	plan->nofile = process->host->nofile;
+	plan->ignored = process->host->ignored;
 	ret = spawn(plan, &process->spawned, err);
 	if (ret < 0)
 		return ret;

@@ -37,6 +37,7 @@ struct process_host {
 	struct reaper *reaper;
 	int own_pid_ns;
 	struct rlimit nofile; /* what processes get, not what the agent has */
+	uint64_t ignored;     /* signals: by the agent, not by processes; 1 is bit 0 */
 	LIST_HEAD(, process) processes;
 	unsigned n_processes; /* also those that are being ended */
 };

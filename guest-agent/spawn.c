@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "guest-agent/spawn_child.h"
@@ -83,21 +85,14 @@ static void restore_pid_namespace(const struct spawn_plan *plan)
 		log_error("cannot return to the agent's PID namespace", log_int("errno", errno));
 }
 
-/* With all signals blocked: the agent's handlers must not run in the child. */
+/* A fork without the handlers for signals that the agent has. */
 static pid_t fork_child(const struct spawn_plan *plan, const struct spawn_ends *theirs)
 {
-	sigset_t all, before;
-	int saved;
-	pid_t pid;
+	struct clone_args args = { .flags = CLONE_CLEAR_SIGHAND, .exit_signal = SIGCHLD };
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = fork();
 	if (pid == 0)
 		spawn_child(plan, theirs);
-	saved = errno;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	errno = saved;
 	return pid;
 }
 

@@ -32,6 +32,7 @@ struct spawn_plan {
 	bool as_init;                    /* a new PID namespace as well, as its PID 1 */
 
 	struct rlimit nofile; /* RLIMIT_NOFILE, unless the spec has it */
+	uint64_t ignored;     /* the signals that the caller ignores, 1 is bit 0: it does not */
 };
 
 /* The agent's ends, all non-blocking; -1: with a terminal, which comes with the report. */

@@ -27,8 +27,6 @@
 /* Where the report is once stdin, stdout and stderr are what they will be. */
 #define REPORT_FD 3
 
-#define LAST_SIGNAL 32 /* the first behind those that have names */
-
 #define DEFAULT_PATH  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define DEFAULT_UMASK 022
 
@@ -50,15 +48,14 @@ _Noreturn static void fail(int fd, uint32_t status, const struct err *err)
 	_exit((int)status);
 }
 
-/* As they are after a login, whatever the agent has done with them; real-time signals it does not
- * touch. Under UML a system call is dear: this is one for each of them. */
-static void reset_signals(void)
+/* As they are after a login; of handlers there is none any more. */
+static void reset_signals(uint64_t ignored)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
-	for (int signo = 1; signo < LAST_SIGNAL; signo++)
-		if (signo != SIGKILL && signo != SIGSTOP)
+	for (int signo = 1; signo <= 64; signo++)
+		if ((ignored & 1ULL << (signo - 1)) != 0)
 			sigaction(signo, &action, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -280,7 +277,7 @@ _Noreturn void spawn_child(const struct spawn_plan *plan, const struct spawn_end
 	char *home = NULL;
 	char **env;
 
-	reset_signals();
+	reset_signals(plan->ignored);
 	setsid();
 	if (enter_root(plan, &err) < 0 || place_ends(plan, &ends, &err) < 0)
 		fail(ends.report, NOT_EXECUTABLE, &err);
