@@ -62,7 +62,7 @@ def status(vm):
 def exec_streams(lab):
     """All of it comes back as it was; both outputs apart; with an input that is none."""
     vm, job = boot(lab)
-    Pump(vm.exec_argv(["cat"], "-i"), (1024 if lab.soak else 64) * MIB).check(600)
+    Pump(vm.exec_argv(["cat"], "-i"), 1024 * MIB).check(600)
 
     data = os.urandom(4 * MIB)
     done = vm.exec("tee /dev/stderr", data=data).check()
