@@ -24,6 +24,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,19 @@ static int keep_fds(const struct child_plan *plan)
 	return 0;
 }
 
+/* The kernel began us on the CPU that had least to do. */
+static int stay_here(void)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t set;
+
+	if (cpu < 0 || cpu >= CPU_SETSIZE)
+		return 0;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) < 0 ? -errno : 0;
+}
+
 static int prepare(const struct child_plan *plan)
 {
 	int ret = setpgid(0, 0) == 0 ? 0 : -errno;
@@ -83,6 +97,8 @@ static int prepare(const struct child_plan *plan)
 		ret = keep_fds(plan);
 	if (ret == 0)
 		ret = plan->nofile > 0 ? nofile_raise(plan->nofile) : 0;
+	if (ret == 0 && plan->one_cpu)
+		ret = stay_here();
 	return ret;
 }
 

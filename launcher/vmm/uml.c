@@ -153,8 +153,11 @@ static int start_child(struct uml *uml, struct event_base *loop, struct keeper *
 {
 	const char *dir = find_memory_dir(plan, err);
 	cleanup_argv struct argv argv = { 0 };
+	/* One of its processes runs at a time, and each system call of the guest takes turns of
+	 * two: on one CPU that is a third faster than across two. */
 	struct child_plan child = { .name = "UML",
 		.program = program_of(plan),
+		.one_cpu = true,
 		.in = -1,
 		.out = plan->console,
 		.err = plan->console,

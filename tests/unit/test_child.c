@@ -270,6 +270,18 @@ static void test_descriptor_limit(void **state)
 	assert_string_equal(run->text, expected);
 }
 
+/* Nor does what it starts leave it. */
+static void test_stays_on_one_cpu(void **state)
+{
+	struct run *run = *state;
+	char *argv[] = { (char *)"sh", (char *)"-c", (char *)"nproc", NULL };
+	struct child_plan plan = plan_for(run, argv);
+
+	plan.one_cpu = true;
+	run_plan(run, &plan);
+	assert_string_equal(run->text, "1\n");
+}
+
 static void test_leads_a_group(void **state)
 {
 	struct run *run = *state;
@@ -354,6 +366,7 @@ int main(void)
 		CHILD_TEST(test_refuses_descriptors),
 		CHILD_TEST(test_signals_are_default),
 		CHILD_TEST(test_descriptor_limit),
+		CHILD_TEST(test_stays_on_one_cpu),
 		CHILD_TEST(test_leads_a_group),
 		CHILD_TEST(test_helpers_end_with_it),
 		CHILD_TEST(test_kill),
