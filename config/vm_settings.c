@@ -45,6 +45,12 @@ static const struct setting_word roots[] = {
 	{ NULL },
 };
 
+static const struct setting_word dns_words[] = {
+	{ "auto", VM_DNS_AUTO },
+	{ "direct", VM_DNS_DIRECT },
+	{ NULL },
+};
+
 static const struct setting_word mac_modes[] = {
 	{ "adopt", VM_MAC_ADOPT },
 	{ "substitute", VM_MAC_SUBSTITUTE },
@@ -150,11 +156,15 @@ static const struct setting rows[] = {
 		.help = "a guard is in place that cannot be seen from here: set none" },
 	{ "host-port", SETTING_BOOL, FIELD(host_port), .preset = "false",
 		.help = "the guest reaches the pod on the identity address" },
+	{ "dns", SETTING_ENUM, FIELD(dns), .preset = "auto", .words = dns_words,
+		.help = "auto relays a resolver on the pod's loopback to the guest, by dnsmasq; "
+			"direct leaves it out" },
 	{ "anti-spoof", SETTING_ENUM, FIELD(anti_spoof), .preset = "on", .words = switches,
 		.help = "whether the guest is held to its addresses" },
 	{ "nfs-shared-filesystem", SETTING_ENUM, FIELD(nfs_shared_filesystem), .preset = "refuse",
 		.words = refusals,
-		.help = "whether NFS volumes may be less than a file system of their own: a guest "
+		.help = "whether NFS volumes may be less than a file system of their "
+			"own: a guest "
 			"can then have all of it. Not to be set by annotation" },
 	{ "lab", SETTING_BOOL, FIELD(lab), .preset = "false",
 		.help = "also in the machine's own network namespace" },

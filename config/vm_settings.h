@@ -33,6 +33,7 @@ enum vm_machine { VM_MACHINE_Q35, VM_MACHINE_MICROVM };
 enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
 enum vm_guard { VM_GUARD_OFF, VM_GUARD_EXCLUSIVE, VM_GUARD_SHARED };
 enum vm_root { VM_ROOT_AUTO, VM_ROOT_VIRTIOFS, VM_ROOT_EXT4, VM_ROOT_INITRAMFS };
+enum vm_dns { VM_DNS_AUTO, VM_DNS_DIRECT };
 enum vm_mac_mode { VM_MAC_ADOPT, VM_MAC_SUBSTITUTE };
 
 struct vm_settings {
@@ -63,6 +64,7 @@ struct vm_settings {
 	uint32_t guard;    /* enum vm_guard */
 	char kernel_ports[L4_PORTS_TEXT_MAX];
 	bool outside_guard, host_port, lab;
+	uint32_t dns;                   /* enum vm_dns */
 	uint32_t anti_spoof;            /* 0: off */
 	uint32_t nfs_shared_filesystem; /* 0: refused */
 	uint32_t address_wait_s;

@@ -7,11 +7,15 @@
 #include <string.h>
 
 #include "launcher/pod/host_link.h"
+#include "launcher/pod/hosts_text.h"
 #include "launcher/pod/pod_machine.h"
 #include "launcher/pod/resolv_conf_text.h"
 #include "launcher/run/machine.h"
 #include "launcher/run/switch_plan.h"
 #include "launcher/storage/share.h"
+#include "lib/cleanup.h"
+#include "lib/log.h"
+#include "lib/whole_file.h"
 
 #define NO_MEMORY(err) err_set(err, -ENOMEM, "out of memory")
 
@@ -31,15 +35,49 @@ static int describe_network(const struct vm *vm, struct machine_spec *spec, stru
 	return pod_machine_net(&vm->net, &plan, &spec->net, err);
 }
 
+/* The first of the guest's addresses of a family: its name is that one's. */
+static size_t add_own(const struct vm *vm, int family, struct ip_addr *addr)
+{
+	for (size_t i = 0; i < vm->net.n_addresses; i++) {
+		const struct pod_address *a = &vm->net.addresses[i];
+
+		if (a->family != family || !switch_plan_is_guests(&vm->net, a))
+			continue;
+		*addr = a->local;
+		return 1;
+	}
+	return 0;
+}
+
+/* One that cannot be had is told of in the log, and is no more than that. */
+static int describe_hosts(const struct vm *vm, struct machine_spec *spec, struct err *err)
+{
+	cleanup_free char *pods = NULL;
+	struct ip_addr addrs[2];
+	struct hosts_own own = { .hostname = spec->hostname, .addrs = addrs };
+	size_t len = 0;
+	int ret = whole_file_read(HOSTS_PATH, HOSTS_SIZE_MAX, &pods, &len);
+
+	if (ret < 0 && ret != -ENOENT)
+		log_warn("hosts", log_str("path", HOSTS_PATH), log_str("reason", strerror(-ret)));
+	own.n_addrs = add_own(vm, AF_INET, addrs);
+	own.n_addrs += add_own(vm, AF_INET6, addrs + own.n_addrs);
+	spec->hosts = hosts_text(pods, ret < 0 ? 0 : len, &own);
+	return spec->hosts != NULL ? 0 : NO_MEMORY(err);
+}
+
 static int describe_names(const struct vm *vm, struct machine_spec *spec, struct err *err)
 {
 	const char *set = vm->settings->hostname;
 
-	spec->resolv_conf = resolv_conf_text(&vm->net.resolv_conf, NULL);
+	struct ip_addr relay;
+
+	(void)ip_addr_parse(HOST_LINK_IDENTITY, &relay);
+	spec->resolv_conf = resolv_conf_text(&vm->net.resolv_conf, vm->dns != NULL ? &relay : NULL);
 	if (spec->resolv_conf == NULL ||
 		!copy(&spec->hostname, set[0] != '\0' ? set : vm->net.hostname))
 		return NO_MEMORY(err);
-	return 0;
+	return describe_hosts(vm, spec, err);
 }
 
 static int describe_root(const struct vm *vm, struct machine_spec *spec, struct err *err)

@@ -35,6 +35,7 @@ struct doctor {
 	size_t n_findings;
 	bool failed;      /* one of them is a failure */
 	bool has_address; /* the pod's interface: its kernel answers there */
+	bool has_relay;   /* names are resolved by one (dns_relay.h) */
 };
 
 /* All that there is to look at; findings are in the order in which `run` would come upon it. */
@@ -47,6 +48,9 @@ const char *doctor_level_name(enum doctor_level level);
 /* What examinations say; `found` is a format. */
 void doctor_note(struct doctor *d, enum doctor_level level, const char *name, const char *advice,
 	const char *found, ...) __attribute__((format(printf, 5, 6)));
+
+/* Whether the guest is to reach services of the pod: when the network has been looked at. */
+bool doctor_needs_host_port(const struct doctor *d);
 
 /* Parts of doctor_examine(). */
 void doctor_examine_pod(struct doctor *d);

@@ -14,7 +14,9 @@
 #include "launcher/pod/host_link_check.h"
 #include "launcher/pod/pod_network.h"
 #include "launcher/pod/pod_words.h"
+#include "launcher/run/dns_relay.h"
 #include "launcher/run/doctor.h"
+#include "launcher/run/program.h"
 #include "launcher/run/switch_plan.h"
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200, section 5 */
@@ -174,6 +176,50 @@ static void examine_gateways(struct doctor *d, const struct pod_network *net)
 			"there is no default route by the pod's interface");
 }
 
+/* --- names ----------------------------------------------------------------------------------- */
+
+static void add_nameservers(struct line *line, const struct resolv_conf *conf)
+{
+	char text[IP_ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < conf->n_nameservers; i++)
+		add(line, "%s%s", i > 0 ? ", " : "",
+			ip_addr_format(&conf->nameservers[i].addr, text));
+}
+
+static void examine_relay(struct doctor *d, const char *nameservers)
+{
+	char program[PATH_MAX];
+	struct err err = { "" };
+
+	if (d->settings->dns == VM_DNS_DIRECT)
+		doctor_note(d, DOCTOR_WARN, "dns", "set dns to auto, which relays what is asked",
+			"%s: not all of them can be reached by the guest (dns direct)",
+			nameservers);
+	else if (program_find(DNS_RELAY_PROGRAM, program, &err) < 0)
+		doctor_note(d, DOCTOR_FAIL, "dns",
+			"install dnsmasq-base, or set dns to direct to go without",
+			"%s: what is on the pod's loopback takes a relay: %s", nameservers,
+			err.text);
+	else
+		doctor_note(d, DOCTOR_OK, "dns", NULL, "%s, relayed by %s", nameservers, program);
+}
+
+static void examine_names(struct doctor *d, const struct resolv_conf *conf)
+{
+	struct line line = { "" };
+
+	add_nameservers(&line, conf);
+	d->has_relay = d->settings->dns == VM_DNS_AUTO && dns_relay_is_needed(conf);
+	if (dns_relay_is_needed(conf))
+		examine_relay(d, line.text);
+	else if (conf->n_nameservers > 0)
+		doctor_note(d, DOCTOR_OK, "dns", NULL, "%s", line.text);
+	else
+		doctor_note(d, DOCTOR_WARN, "dns", "give the pod one if it is to resolve names",
+			"the pod names no nameserver");
+}
+
 /* --- host port ------------------------------------------------------------------------------- */
 
 static void examine_host_port(struct doctor *d)
@@ -213,7 +259,8 @@ void doctor_examine_network(struct doctor *d)
 	examine_mac(d, pod_network_interface(&net, net.pod_ifindex));
 	examine_mtu(d, &net);
 	examine_gateways(d, &net);
+	examine_names(d, &net.resolv_conf);
 	pod_network_free(&net);
-	if (d->settings->host_port)
+	if (doctor_needs_host_port(d))
 		examine_host_port(d);
 }

@@ -4,33 +4,23 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "config/l4_ports.h"
 #include "launcher/pod/guard_check.h"
 #include "launcher/pod/guard_holder.h"
+#include "launcher/run/capability.h"
 #include "launcher/run/doctor.h"
 
 /* --- capabilities ---------------------------------------------------------------------------- */
-
-static bool has_capability(unsigned number)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
-
-	return syscall(SYS_capget, &head, sets) == 0 &&
-	       (sets[CAP_TO_INDEX(number)].effective & CAP_TO_MASK(number)) != 0;
-}
 
 /* Whether run, as told, sets up something that takes it: see pod_guard.h. */
 static bool needs_net_admin(const struct doctor *d)
 {
 	const struct vm_settings *s = d->settings;
 
-	return s->host_port || (s->guard != VM_GUARD_OFF && !s->outside_guard && d->has_address);
+	return doctor_needs_host_port(d) ||
+	       (s->guard != VM_GUARD_OFF && !s->outside_guard && d->has_address);
 }
 
 static bool has_host_volume(const struct volumes *volumes)
@@ -44,7 +34,7 @@ static bool has_host_volume(const struct volumes *volumes)
 static void examine_capability(struct doctor *d, unsigned number, const char *name,
 	enum doctor_level without, const char *advice)
 {
-	if (has_capability(number))
+	if (capability_held(number))
 		doctor_note(d, DOCTOR_OK, name, NULL, "this process has it");
 	else
 		doctor_note(d, without, name, advice, "this process does not have it");

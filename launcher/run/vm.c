@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <netlink/netlink.h>
 
+#include "launcher/run/dns_relay.h"
 #include "launcher/run/loop.h"
 #include "launcher/run/machine.h"
 #include "launcher/run/vm_halt.h"
@@ -129,6 +130,8 @@ void vm_stop(struct vm *vm)
 	vm->workload = NULL;
 	stop_machine(vm);
 	machine_storage_close(vm);
+	dns_relay_stop(vm->dns);
+	vm->dns = NULL;
 	service_stop(vm->loop, &vm->vsock, SERVICE_GRACE_MS);
 	if (vm->has_vsock)
 		(void)unlink(vm->paths.vsock); /* of one that was killed */

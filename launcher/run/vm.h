@@ -9,6 +9,7 @@
  *   pod       what the CNI gave (pod_network.h)
  *   guard     the pod's kernel is mute, the host port is there (pod_guard.h)
  *   switch    sluiced
+ *   dns       what relays the pod's resolver on loopback (dns_relay.h), if it has one
  *   vsock     sluice-vsock
  *   storage   what serves the root
  *   image     the guest's initramfs, sealed with its machine spec
@@ -80,7 +81,8 @@ struct vm {
 	struct nl_sock *news;
 	struct event *news_event;
 	struct service sluiced, vsock;
-	enum vm_root root; /* never VM_ROOT_AUTO */
+	struct dns_relay *dns; /* NULL: none is needed, or wanted */
+	enum vm_root root;     /* never VM_ROOT_AUTO */
 	struct share *share;
 	struct virtiofs *virtiofs;
 	char *root_image; /* NULL: it is none */

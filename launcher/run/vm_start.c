@@ -16,6 +16,7 @@
 
 #include "launcher/pod/host_link.h"
 #include "launcher/pod/link_news.h"
+#include "launcher/run/dns_relay.h"
 #include "launcher/run/loop.h"
 #include "launcher/run/machine.h"
 #include "launcher/run/programs.h"
@@ -78,6 +79,11 @@ static int follow_links(struct vm *vm, struct err *err)
 	return 0;
 }
 
+static bool needs_dns_relay(const struct vm *vm)
+{
+	return vm->settings->dns == VM_DNS_AUTO && dns_relay_is_needed(&vm->net.resolv_conf);
+}
+
 static int plan_guard(const struct vm *vm, struct guard_plan *plan, struct err *err)
 {
 	static const enum guard_mode modes[] = {
@@ -89,7 +95,8 @@ static int plan_guard(const struct vm *vm, struct guard_plan *plan, struct err *
 
 	*plan = (struct guard_plan) { .mode = modes[s->guard],
 		.n_services = 1,
-		.host_port = s->host_port || volumes_count(vm->command->volumes, true) > 0 };
+		.host_port = s->host_port || volumes_count(vm->command->volumes, true) > 0 ||
+			     needs_dns_relay(vm) };
 	pod_network_ifname(&vm->net, vm->net.pod_ifindex, plan->interface);
 	(void)ip_addr_parse(HOST_LINK_IDENTITY, &plan->identity);
 	(void)ip_addr_parse(HOST_LINK_SERVICE, &plan->service[0]);
@@ -196,6 +203,20 @@ static int switch_step(struct vm *vm, struct err *err)
 	if (ret == 0)
 		ret = start_switch(vm, err);
 	return ret < 0 ? ret : await_service(vm, &vm->sluiced, "sluiced", err);
+}
+
+static int dns_step(struct vm *vm, struct err *err)
+{
+	const struct dns_relay_plan plan = { .address = HOST_LINK_IDENTITY,
+		.conf = &vm->net.resolv_conf,
+		.log = vm->log,
+		.keeper = vm->keeper };
+	int ret = needs_dns_relay(vm) ? dns_relay_start(vm->loop, &plan, &vm->dns, err) : 0;
+
+	return ret == 0 ? 0
+			: err_wrap(err, ret,
+				  "cannot relay the resolver on the pod's loopback (package "
+				  "dnsmasq-base; --dns direct goes without)");
 }
 
 static int vsock_step(struct vm *vm, struct err *err)
@@ -306,6 +327,7 @@ static const struct step {
 	{ "pod", read_pod },
 	{ "guard", hold_guard },
 	{ "switch", switch_step },
+	{ "dns", dns_step },
 	{ "vsock", vsock_step },
 	{ "storage", machine_storage_step },
 	{ "image", machine_image_step },
@@ -314,7 +336,7 @@ static const struct step {
 };
 
 #define N_STEPS      (sizeof(steps) / sizeof(steps[0]))
-#define MACHINE_STEP 4 /* from here on steps are about the machine */
+#define MACHINE_STEP 5 /* from here on steps are about the machine */
 
 static_assert(2 * N_STEPS - MACHINE_STEP <= VM_STEPS_MAX, "room for their times");
 
@@ -363,7 +385,8 @@ int vm_start(struct vm *vm)
 
 	if (ret < 0 || !vm->failed)
 		return ret;
-	log_warn("kvm-suspected", log_str("reason", vm->vmm == NULL ? "QEMU ended" : "boot-timeout"),
+	log_warn("kvm-suspected",
+		log_str("reason", vm->vmm == NULL ? "QEMU ended" : "boot-timeout"),
 		log_str("so", "it is started once more without KVM (accel tcg)"));
 	discard_machine(vm);
 	vm->accel = VMM_ACCEL_TCG;

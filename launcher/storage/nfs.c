@@ -7,11 +7,11 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include <event2/event.h>
 
+#include "launcher/run/port_probe.h"
 #include "launcher/storage/nfs_config.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -90,30 +90,12 @@ static void on_ended(void *owner, struct child *child, int status)
 
 /* --- its beginning --------------------------------------------------------------------------- */
 
-static bool takes_connections(const struct nfs *nfs)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool taken;
-
-	if (fd < 0)
-		return false;
-	taken = connect(fd, (const struct sockaddr *)&nfs->address, sizeof(nfs->address)) == 0 ||
-		errno == EINPROGRESS;
-	/* An address of our own answers at once: what is still in progress is not refused, but not
-	 * taken either. */
-	if (taken && getpeername(fd, (struct sockaddr *)&(struct sockaddr_in) { 0 },
-			     &(socklen_t) { sizeof(struct sockaddr_in) }) < 0)
-		taken = false;
-	close(fd);
-	return taken;
-}
-
 static void on_asking(evutil_socket_t fd, short what, void *arg)
 {
 	struct nfs *nfs = arg;
 	void (*ready)(void *) = nfs->ready;
 
-	if (!takes_connections(nfs))
+	if (!port_probe(&nfs->address))
 		return;
 	event_del(nfs->asking);
 	nfs->ready = NULL;

@@ -108,6 +108,8 @@ class Vm:
         self.exec_program = os.path.join(self.build, "launcher", "exec", "sluice-exec")
         self.run_dir = self.lab.path("run")
         self.rootfs = make_rootfs(self.lab.path("rootfs"))
+        self.pod_files = {"/etc/resolv.conf": net.resolv_conf}  # path: what the pod has there
+        self.prefix = []  # what sluice-vm is started by, as env(1) or setpriv(1)
         kernel = "linux.uml" if vmm == "uml" else "vmlinuz"
         self.settings = {"vmm": vmm, "name": name, "run-dir": self.run_dir,
                          "rootfs": self.rootfs, "kernel": os.path.join(GUEST_DIR, kernel),
@@ -123,9 +125,10 @@ class Vm:
     def argv(self, command, *options):
         """`command` is a shell's, or a list."""
         command = ["/bin/sh", "-c", command] if isinstance(command, str) else command
-        in_pod = f"mount --bind {self.net.resolv_conf} /etc/resolv.conf && exec \"$@\""
+        mounts = "".join(f"mount --bind {ours} {path} && " for path, ours in self.pod_files.items())
+        in_pod = mounts + "exec \"$@\""
         return ["ip", "netns", "exec", self.net.pod.name, "unshare", "-m", "sh", "-c", in_pod, "-",
-                *self.words(*options), "--", *command]
+                *self.prefix, *self.words(*options), "--", *command]
 
     def start(self, command, *options, **streams):
         return Running(self.argv(command, *options), **streams)

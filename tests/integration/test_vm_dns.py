@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Names in a VM: resolvers on the pod's loopback, which a guest reaches through a relay, and hosts."""
+
+import os
+import signal
+
+from cni import FAR4, Calico
+from lab import wait_until
+from suite import test
+from test_storage import alive
+from test_vm_faults import find_child, refused
+from vm import Vm, kill
+
+SUITE = "vm"
+
+NAME, ADDRESS = "www.sluice.test", "192.168.9.77"
+IDENTITY = "169.254.1.254"
+NOBODY = 65534
+WORDS = "search ns.svc.cluster.local sluice.test\n", "options ndots:5 edns0\n"
+SLEEPER = "echo ready; exec sleep 1000"
+
+# What an engine leaves a container, without what a relay would change its user with.
+CAPS = "-all,+chown,+dac_override,+fowner,+fsetid,+net_bind_service,+net_raw,+net_admin,+sys_chroot"
+
+
+class Pod:
+    """One whose resolvers are on its loopback, and a VM in it."""
+
+    def __init__(self, lab, *nameservers, **settings):
+        self.net = Calico(lab)
+        self.net.pod.run("ip link set lo up")
+        with open(self.net.resolv_conf, "w", encoding="ascii") as file:
+            file.write(WORDS[0] + "".join(f"nameserver {n}\n" for n in nameservers) + WORDS[1])
+        self.vm = Vm(self.net, **settings)
+
+    def serve(self, address):
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dns_server.py")
+        job = self.net.pod.spawn(f"exec {script} {address} {NAME} {ADDRESS}")
+        return job.wait_for("ready")
+
+
+def resolv_conf(*lines):
+    return WORDS[0] + "".join(line + "\n" for line in lines) + WORDS[1]
+
+
+def process_status(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file)
+
+
+def is_resolved(vm, name=NAME):
+    return ADDRESS in vm.exec(f"nslookup {name} {IDENTITY}").out.decode()
+
+
+def assert_unreachable(net):
+    """Nobody on the uplink gets an answer there, by UDP or TCP, though packets find their way."""
+    net.node.run(f"ip route add {IDENTITY} via {net.pod4} dev pod0 onlink")
+    said = net.node.run(f"(busybox timeout 1 busybox nslookup {NAME} {IDENTITY} && echo by UDP) &\n"
+                        f"(busybox nc -w 1 {IDENTITY} 53 </dev/null && echo by TCP) &\nwait")
+    assert "by UDP" not in said and "by TCP" not in said, said
+
+
+@test(limit=60)
+def loopback_resolver_is_relayed(lab):
+    """By UDP and TCP, for the guest alone; without privileges; and again after its end."""
+    pod = Pod(lab, "127.0.0.53", FAR4, "::1")
+    pod.serve("127.0.0.53")
+    pod.serve("::1")
+    vm = pod.vm
+    job = vm.start(f"cat /etc/resolv.conf; {SLEEPER}").wait_for("ready\n")
+    want = resolv_conf(f"nameserver {IDENTITY}", f"nameserver {FAR4}") + "ready\n"
+    assert job.seen.decode() == want, job.seen
+    assert is_resolved(vm)
+    # Of the search list; and of a name whose answers are cut short by UDP.
+    said = vm.exec("ping -c 1 -W 1 www & ping -c 1 -W 1 tcp.www & wait").out.decode()
+    assert f"PING www ({ADDRESS})" in said and f"PING tcp.www ({ADDRESS})" in said, said
+    relay = find_child(vm, "dnsmasq")
+    status = process_status(relay)
+    assert {int(uid) for uid in status["Uid"].split()} == {NOBODY}, status["Uid"]
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0, status["CapEff"]
+    listening = pod.net.pod.run("ss -H -lntup | grep dnsmasq | awk '{ print $5 }' | sort -u").split()
+    assert listening == [f"{IDENTITY}:53"], listening
+    assert_unreachable(pod.net)
+    kill(relay)
+    wait_until(lambda: is_resolved(vm), "the relay to be back")
+    relay = find_child(vm, "dnsmasq")
+    job.signal(signal.SIGKILL)
+    job.wait()
+    vm.assert_gone()
+    wait_until(lambda: not alive(relay), "the relay's end", 5)
+
+
+@test(limit=60)
+def relay_that_is_not_needed(lab):
+    """The pod's own server is on all its addresses: the guest asks it."""
+    pod = Pod(lab, "127.0.0.1")
+    vm = pod.vm
+    pod.serve("0.0.0.0")
+    done = vm.run(f"cat /etc/resolv.conf; nslookup {NAME}").check()
+    said = done.out.decode()
+    assert said.startswith(resolv_conf(f"nameserver {IDENTITY}")) and ADDRESS in said, said
+    assert "listens there" in vm.log() and "dnsmasq" not in vm.log(), vm.log()
+    vm.assert_gone()
+
+
+@test(limit=60)
+def relay_that_cannot_be(lab):
+    """There is no such program, or it ends: the start does, in a line that says what to do."""
+    pod = Pod(lab, "127.0.0.53")
+    vm = pod.vm
+    empty = lab.path("empty")
+    os.makedirs(empty)
+    vm.prefix = ["env", f"PATH={empty}"]
+    refused(vm, "dnsmasq", "PATH", "package dnsmasq-base", "--dns direct")
+    broken = os.path.join(empty, "dnsmasq")
+    with open(broken, "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\nexit 3\n")
+    os.chmod(broken, 0o755)
+    refused(vm, "dnsmasq ended: exit status 3", "--dns direct")
+
+
+@test(limit=60)
+def relay_without_privileges(lab):
+    """In a container that can change to no other user, it stays what sluice-vm is, which ends it."""
+    pod = Pod(lab, "127.0.0.53", root="initramfs")
+    pod.serve("127.0.0.53")
+    vm = pod.vm
+    vm.prefix = ["setpriv", f"--bounding-set={CAPS}", "--inh-caps=-all"]
+    job = vm.start(SLEEPER).wait_for("ready\n")
+    assert is_resolved(vm)
+    status = process_status(find_child(vm, "dnsmasq"))
+    assert {int(uid) for uid in status["Uid"].split()} == {0}, status["Uid"]
+    job.signal(signal.SIGKILL)
+    job.wait()
+    vm.assert_gone()
+
+
+@test(limit=60)
+def names_without_a_relay(lab):
+    """resolv.conf and hosts as a container's: what the pod's files say, localhost, and the guest's own
+    name. The root's are not written to, wherever they lead."""
+    pod = Pod(lab, "127.0.0.1", FAR4, dns="direct")
+    vm = pod.vm
+    pods, own = lab.path("hosts"), os.path.join(vm.rootfs, "etc", "hosts")
+    vm.pod_files["/etc/hosts"] = pods
+    aliases = "127.0.0.1\tlocalhost\n# Entries added by HostAliases.\n10.9.9.9\tfoo.test\tbar.test\n"
+    with open(pods, "w", encoding="ascii") as file:
+        file.write(aliases)
+    with open(os.path.join(vm.rootfs, "srv"), "w", encoding="ascii") as file:
+        file.write("untouched")
+    os.symlink("../../../../srv", own)
+    named = f"{vm.net.pod4}\tweb-0\n{vm.net.pod6}\tweb-0\n"
+    done = vm.run("cat /etc/hosts; echo; hostname; ping -c 1 -W 1 bar.test; cat /etc/resolv.conf",
+                  "--hostname=web-0").check()
+    said = done.out.decode()
+    assert said.startswith(f"{aliases}{named}\nweb-0\n") and "(10.9.9.9)" in said, (said, done.err)
+    assert said.endswith(resolv_conf("# 127.0.0.1 is on the pod's loopback, out of reach from here",
+                                     f"nameserver {FAR4}")), said
+    with open(os.path.join(vm.rootfs, "srv"), encoding="ascii") as file:
+        assert file.read() == "untouched"
+    assert os.readlink(own) == "../../../../srv"
+    # Nothing there, and nothing can be made there.
+    os.unlink(own)
+    done = vm.run("cat /etc/hosts || echo none", "--readonly").check()
+    assert done.out == b"none\n" and not os.path.lexists(own), done.out
