@@ -41,6 +41,7 @@ static const struct setting_word roots[] = {
 	{ "auto", VM_ROOT_AUTO },
 	{ "virtiofs", VM_ROOT_VIRTIOFS },
 	{ "ext4", VM_ROOT_EXT4 },
+	{ "nfs", VM_ROOT_NFS },
 	{ "initramfs", VM_ROOT_INITRAMFS },
 	{ NULL },
 };
@@ -163,7 +164,7 @@ static const struct setting rows[] = {
 		.help = "whether the guest is held to its addresses" },
 	{ "nfs-shared-filesystem", SETTING_ENUM, FIELD(nfs_shared_filesystem), .preset = "refuse",
 		.words = refusals,
-		.help = "whether NFS volumes may be less than a file system of their "
+		.help = "whether NFS volumes and roots may be less than a file system of their "
 			"own: a guest "
 			"can then have all of it. Not to be set by annotation" },
 	{ "lab", SETTING_BOOL, FIELD(lab), .preset = "false",

@@ -12,6 +12,7 @@
 #include "launcher/pod/resolv_conf_text.h"
 #include "launcher/run/machine.h"
 #include "launcher/run/switch_plan.h"
+#include "launcher/storage/nfs.h"
 #include "launcher/storage/share.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -90,6 +91,11 @@ static int describe_root(const struct vm *vm, struct machine_spec *spec, struct 
 	case VM_ROOT_VIRTIOFS:
 		root->kind = MACHINE_VIRTIOFS;
 		ok = asprintf(&root->source, MACHINE_SHARE_TAG ":%s", share_root(vm->share)) >= 0;
+		break;
+	case VM_ROOT_NFS:
+		root->kind = MACHINE_NFS;
+		ok = copy(&root->source, HOST_LINK_IDENTITY ":" NFS_ROOT_NAME) &&
+		     copy(&root->options, MACHINE_NFS_OPTIONS);
 		break;
 	case VM_ROOT_EXT4:
 		root->kind = MACHINE_EXT4;

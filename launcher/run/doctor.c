@@ -22,7 +22,8 @@ void doctor_note(struct doctor *d, enum doctor_level level, const char *name, co
 
 bool doctor_needs_host_port(const struct doctor *d)
 {
-	return d->settings->host_port || d->has_relay || volumes_count(d->volumes, true) > 0;
+	return d->settings->host_port || d->has_relay || d->settings->root == VM_ROOT_NFS ||
+	       volumes_count(d->volumes, true) > 0;
 }
 
 const char *doctor_level_name(enum doctor_level level)

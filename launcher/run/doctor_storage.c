@@ -15,6 +15,7 @@
 #include "launcher/run/doctor.h"
 #include "launcher/run/program.h"
 #include "launcher/run/vm_paths.h"
+#include "launcher/storage/nfs.h"
 #include "launcher/storage/virtiofsd.h"
 
 /* --- root and volumes ------------------------------------------------------------------------ */
@@ -47,7 +48,7 @@ static unsigned examine_volumes(struct doctor *d)
 
 		if (v->source == NULL)
 			continue;
-		n++;
+		n += !v->nfs;
 		if (access(v->source, F_OK) == 0)
 			doctor_note(d, DOCTOR_OK, "volume", NULL, "%s", v->source);
 		else
@@ -100,6 +101,19 @@ static void examine_tool(
 		doctor_note(d, needed ? DOCTOR_FAIL : DOCTOR_WARN, name, advice, "%s", err.text);
 	else
 		doctor_note(d, DOCTOR_OK, name, NULL, "%s", path);
+}
+
+static void examine_nfs(struct doctor *d)
+{
+	const struct vm_settings *s = d->settings;
+	const struct nfs_export root = { s->rootfs, s->readonly };
+	bool is_root = s->root == VM_ROOT_NFS;
+	struct err err = { "" };
+
+	examine_tool(d, "nfs-ganesha", NFS_PROGRAM, is_root || volumes_count(d->volumes, true) > 0,
+		"install nfs-ganesha and nfs-ganesha-vfs for roots and volumes by NFS");
+	if (is_root && nfs_export_check(&root, s->nfs_shared_filesystem, &err) < 0)
+		doctor_note(d, DOCTOR_FAIL, "root-nfs", NULL, "%s", err.text);
 }
 
 /* --- directories ----------------------------------------------------------------------------- */
@@ -162,7 +176,6 @@ void doctor_examine_storage(struct doctor *d)
 	examine_virtiofsd(d, n_volumes > 0 || d->settings->root == VM_ROOT_VIRTIOFS);
 	examine_tool(d, "mke2fs", "mke2fs", d->settings->root == VM_ROOT_EXT4,
 		"install e2fsprogs for roots of the kind ext4");
-	examine_tool(d, "nfs-ganesha", "ganesha.nfsd", false,
-		"install nfs-ganesha and nfs-ganesha-vfs for volumes by NFS");
+	examine_nfs(d);
 	examine_directories(d);
 }

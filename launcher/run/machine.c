@@ -17,6 +17,7 @@
 #include "launcher/pod/host_link.h"
 #include "launcher/run/loop.h"
 #include "launcher/run/programs.h"
+#include "launcher/run/root_choice.h"
 #include "launcher/run/switch_plan.h"
 #include "launcher/storage/nfs.h"
 #include "launcher/storage/virtiofs.h"
@@ -73,8 +74,7 @@ static int get_initramfs(struct vm *vm, char **archive, struct err *err)
 	char agent[PATH_MAX];
 	const struct initramfs_plan plan = { .agent = s->agent[0] != '\0' ? s->agent : agent,
 		.modules_dir = vm->kernel.modules_dir[0] != '\0' ? vm->kernel.modules_dir : NULL,
-		.modules = image_modules(
-			vm->kind == &vmm_uml, volumes_count(vm->command->volumes, true) > 0),
+		.modules = image_modules(vm->kind == &vmm_uml, machine_has_nfs(vm)),
 		.tree = vm->root == VM_ROOT_INITRAMFS ? s->rootfs : NULL,
 		.cache_dir = s->cache_dir };
 
@@ -223,67 +223,23 @@ const char *machine_root_name(enum vm_root root)
 	static const char *const names[] = { [VM_ROOT_AUTO] = "auto",
 		[VM_ROOT_VIRTIOFS] = "virtiofs",
 		[VM_ROOT_EXT4] = "ext4",
+		[VM_ROOT_NFS] = "nfs",
 		[VM_ROOT_INITRAMFS] = "initramfs" };
 
 	return names[root];
 }
 
-/* Why a root cannot be had by virtiofs; NULL: it can. */
-static const char *without_virtiofs(const struct vm *vm, struct err *err)
-{
-	char program[PATH_MAX];
-	const char *set = vm->settings->virtiofsd;
-
-	if (!(vm->kind->can & VMM_CAN_VIRTIOFS))
-		return "this VMM has no such device";
-	return virtiofsd_find(set[0] != '\0' ? set : NULL, program, err) < 0 ? err->text : NULL;
-}
-
-static int check_rootfs(const char *path, struct err *err)
-{
-	struct stat st;
-
-	if (path[0] == '\0')
-		return err_set(err, -EINVAL, "rootfs: not set: say which directory is the root");
-	if (stat(path, &st) < 0)
-		return err_errno(err, errno, "rootfs: %s", path);
-	if (!S_ISDIR(st.st_mode))
-		return err_errno(err, ENOTDIR, "rootfs: %s", path);
-	return 0;
-}
-
-static int choose_root(struct vm *vm, struct err *err)
+int machine_choose_step(struct vm *vm, struct err *err)
 {
 	static const enum vmm_accel accels[] = { [VM_ACCEL_AUTO] = VMM_ACCEL_AUTO,
 		[VM_ACCEL_KVM] = VMM_ACCEL_KVM,
 		[VM_ACCEL_TCG] = VMM_ACCEL_TCG };
-	const char *why = NULL;
-
-	vm->root = vm->settings->root;
-	vm->accel = accels[vm->settings->accel];
-	if (check_rootfs(vm->settings->rootfs, err) < 0)
-		return -EINVAL;
-	if (vm->root == VM_ROOT_VIRTIOFS || vm->root == VM_ROOT_AUTO)
-		why = without_virtiofs(vm, err);
-	if (why != NULL && vm->root == VM_ROOT_VIRTIOFS)
-		return err_set(err, -ENOENT, "root: virtiofs: %s", why);
-	if (vm->root == VM_ROOT_AUTO) {
-		vm->root = why == NULL                       ? VM_ROOT_VIRTIOFS
-			   : (vm->kind->can & VMM_CAN_DRIVE) ? VM_ROOT_EXT4
-							     : VM_ROOT_INITRAMFS;
-		log_info("root", log_str("kind", machine_root_name(vm->root)),
-			log_str("because", why != NULL ? why : "it works here"));
-	}
-	return 0;
-}
-
-int machine_choose_step(struct vm *vm, struct err *err)
-{
 	const struct vm_settings *s = vm->settings;
 	int ret = choose_vmm(vm, err);
 
+	vm->accel = accels[s->accel];
 	if (ret == 0)
-		ret = choose_root(vm, err);
+		ret = root_choice_make(vm, err);
 	return ret < 0 ? ret
 		       : kernel_find(
 				 vm->kind == &vmm_uml, s->kernel, s->modules_dir, &vm->kernel, err);
@@ -373,9 +329,15 @@ static bool is_nfs_ready_or_over(const void *arg)
 	return vm->nfs_ready || vm->ended;
 }
 
+bool machine_has_nfs(const struct vm *vm)
+{
+	return vm->root == VM_ROOT_NFS || volumes_count(vm->command->volumes, true) > 0;
+}
+
 static int start_nfs(struct vm *vm, struct err *err)
 {
 	const struct volumes *volumes = vm->command->volumes;
+	const struct nfs_export root = { vm->settings->rootfs, vm->settings->readonly };
 	struct nfs_export exports[VOLUMES_MAX];
 	const struct nfs_plan plan = { .run_dir = vm->paths.nfs_dir,
 		.address = HOST_LINK_IDENTITY,
@@ -383,6 +345,7 @@ static int start_nfs(struct vm *vm, struct err *err)
 		.port = MACHINE_NFS_PORT,
 		.exports = exports,
 		.n_exports = volumes_count(volumes, true),
+		.root = vm->root == VM_ROOT_NFS ? &root : NULL,
 		.allow_shared = vm->settings->nfs_shared_filesystem,
 		.log = vm->log,
 		.keeper = vm->keeper,
@@ -413,7 +376,7 @@ int machine_storage_step(struct vm *vm, struct err *err)
 		ret = start_virtiofs(vm, err);
 	if (ret == 0 && vm->root == VM_ROOT_EXT4 && vm->root_image == NULL)
 		ret = make_image(vm, err);
-	if (ret == 0 && vm->nfs == NULL && volumes_count(vm->command->volumes, true) > 0)
+	if (ret == 0 && vm->nfs == NULL && machine_has_nfs(vm))
 		ret = start_nfs(vm, err);
 	return ret;
 }

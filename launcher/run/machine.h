@@ -16,6 +16,9 @@
 #define MACHINE_NFS_OPTIONS                                                                        \
 	"vers=4.2,proto=tcp,port=20490,addr=" HOST_LINK_IDENTITY ",clientaddr=" HOST_LINK_SERVICE
 
+/* Whether an NFS server is to serve it, which takes a host port. */
+bool machine_has_nfs(const struct vm *vm);
+
 int machine_storage_step(struct vm *vm, struct err *err);
 int machine_image_step(struct vm *vm, struct err *err);
 int machine_vmm_step(struct vm *vm, struct err *err);

@@ -95,8 +95,7 @@ static int plan_guard(const struct vm *vm, struct guard_plan *plan, struct err *
 
 	*plan = (struct guard_plan) { .mode = modes[s->guard],
 		.n_services = 1,
-		.host_port = s->host_port || volumes_count(vm->command->volumes, true) > 0 ||
-			     needs_dns_relay(vm) };
+		.host_port = s->host_port || machine_has_nfs(vm) || needs_dns_relay(vm) };
 	pod_network_ifname(&vm->net, vm->net.pod_ifindex, plan->interface);
 	(void)ip_addr_parse(HOST_LINK_IDENTITY, &plan->identity);
 	(void)ip_addr_parse(HOST_LINK_SERVICE, &plan->service[0]);

@@ -17,7 +17,7 @@
 #include "lib/log.h"
 
 #define ASK_EVERY_MS 20
-#define RESTART_S    5 /* one that ran for less is not started again */
+#define RESTART_S    5 /* one that was started again and ran for less is given up */
 
 struct nfs {
 	struct event_base *loop;
@@ -49,7 +49,7 @@ static int run(struct nfs *nfs, struct err *err)
 	char *const argv[] = { nfs->program, (char *)"-F", (char *)"-f", nfs->config, (char *)"-p",
 		nfs->pid_file, (char *)"-L", (char *)"STDERR", (char *)"-N", (char *)"WARN", NULL };
 	const struct child_plan plan = {
-		.name = "ganesha.nfsd",
+		.name = NFS_PROGRAM,
 		.program = nfs->program,
 		.argv = argv,
 		.in = -1,
@@ -77,7 +77,7 @@ static void on_ended(void *owner, struct child *child, int status)
 
 	child_describe_status(status, how);
 	child_kill(steal_ptr(&nfs->child));
-	if (nfs->ready == NULL && now() - nfs->started >= RESTART_S) {
+	if (nfs->ready == NULL && (nfs->n_restarts == 0 || now() - nfs->started >= RESTART_S)) {
 		log_warn("NFS server ended and is started again", log_str("how", how));
 		nfs->n_restarts++;
 		if (run(nfs, &err) == 0)
@@ -114,23 +114,23 @@ static int start_asking(struct nfs *nfs, struct err *err)
 
 static int check_plan(const struct nfs_plan *plan, struct sockaddr_in *address, struct err *err)
 {
+	int ret = 0;
+
 	*address = (struct sockaddr_in) { .sin_family = AF_INET, .sin_port = htons(plan->port) };
 	if (inet_pton(AF_INET, plan->address, &address->sin_addr) != 1)
 		return err_set(
 			err, -EINVAL, "NFS server: \"%s\" is no IPv4 address", plan->address);
-	for (size_t i = 0; i < plan->n_exports; i++) {
-		int ret = nfs_export_check(&plan->exports[i], plan->allow_shared, err);
-
-		if (ret < 0)
-			return err_wrap(err, ret, "NFS server");
-	}
-	return nfs_config_write(plan, err);
+	if (plan->root != NULL)
+		ret = nfs_export_check(plan->root, plan->allow_shared, err);
+	for (size_t i = 0; ret == 0 && i < plan->n_exports; i++)
+		ret = nfs_export_check(&plan->exports[i], plan->allow_shared, err);
+	return ret < 0 ? err_wrap(err, ret, "NFS server") : nfs_config_write(plan, err);
 }
 
 static void take_plan(struct nfs *nfs, const struct nfs_plan *plan)
 {
 	snprintf(nfs->program, sizeof(nfs->program), "%s",
-		plan->program != NULL ? plan->program : "ganesha.nfsd");
+		plan->program != NULL ? plan->program : NFS_PROGRAM);
 	snprintf(nfs->config, sizeof(nfs->config), "%s/" NFS_CONFIG_NAME, plan->run_dir);
 	snprintf(nfs->pid_file, sizeof(nfs->pid_file), "%s/" NFS_PID_NAME, plan->run_dir);
 	nfs->log = plan->log;

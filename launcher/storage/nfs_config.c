@@ -39,15 +39,24 @@ static void write_server(FILE *file, const struct nfs_plan *plan)
 		plan->port, plan->address, plan->run_dir);
 }
 
-static void write_export(FILE *file, const struct nfs_plan *plan, size_t i, const char *path)
+/* Paths are those that were checked: nothing is left in them that could be put elsewhere. */
+static int write_export(FILE *file, const struct nfs_plan *plan, const struct nfs_export *export,
+	size_t id, const char *name, struct err *err)
 {
-	const char *access = plan->exports[i].readonly ? "RO" : "RW";
+	const char *access = export->readonly ? "RO" : "RW";
+	cleanup_free char *path = realpath(export->path, NULL);
+	int ret;
 
+	if (path == NULL)
+		return err_errno(err, errno, "cannot export %s", export->path);
+	ret = check_path(path, err);
+	if (ret < 0)
+		return ret;
 	fprintf(file,
-		"EXPORT { Export_Id = %zu; Path = \"%s\"; Pseudo = \"/vol/%zu\"; Protocols = 4;\n"
+		"EXPORT { Export_Id = %zu; Path = \"%s\"; Pseudo = \"%s\"; Protocols = 4;\n"
 		"\tTransports = TCP; SecType = sys; Squash = No_Root_Squash;\n"
 		"\tAttr_Expiration_Time = 1; FSAL { Name = VFS; }\n",
-		i + 1, path, i);
+		id, path, name);
 	if (plan->client != NULL)
 		fprintf(file,
 			"\tAccess_Type = None; CLIENT { Clients = %s; Protocols = 4; "
@@ -55,23 +64,21 @@ static void write_export(FILE *file, const struct nfs_plan *plan, size_t i, cons
 			plan->client, access);
 	else
 		fprintf(file, "\tAccess_Type = %s;\n}\n", access);
+	return 0;
 }
 
-/* Paths are those that were checked: nothing is left in them that could be put elsewhere. */
 static int write_exports(FILE *file, const struct nfs_plan *plan, struct err *err)
 {
-	for (size_t i = 0; i < plan->n_exports; i++) {
-		cleanup_free char *path = realpath(plan->exports[i].path, NULL);
-		int ret;
+	char name[32];
+	int ret = 0;
 
-		if (path == NULL)
-			return err_errno(err, errno, "cannot export %s", plan->exports[i].path);
-		ret = check_path(path, err);
-		if (ret < 0)
-			return ret;
-		write_export(file, plan, i, path);
+	for (size_t i = 0; ret == 0 && i < plan->n_exports; i++) {
+		snprintf(name, sizeof(name), "/vol/%zu", i);
+		ret = write_export(file, plan, &plan->exports[i], i + 1, name, err);
 	}
-	return 0;
+	if (ret == 0 && plan->root != NULL)
+		ret = write_export(file, plan, plan->root, plan->n_exports + 1, NFS_ROOT_NAME, err);
+	return ret;
 }
 
 static int write_file(const struct nfs_plan *plan, const char *path, struct err *err)

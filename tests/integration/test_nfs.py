@@ -3,16 +3,20 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import struct
 import subprocess
 import time
 
+from cni import Calico
 from guest import LIBC, Uml, die_with_parent, tap
 from lab import LabError, wait_until
 from share_server import CONTAINER_CAPS, capabilities, next_line, stop
 from suite import test
-from test_storage import expect
+from test_storage import alive, expect
+from test_vm_faults import find_child, refused
+from vm import Vm, make_rootfs
 
 SUITE = "vm"
 
@@ -163,7 +167,6 @@ def nfs_server_that_is_killed_comes_back(lab):
             holder = guest.spawn("flock /mnt/lock -c 'echo held; exec sleep 100'").wait_for("held")
             writer = guest.spawn("for i in $(seq 400); do echo line $i >>/mnt/log && sync /mnt/log "
                                  "|| exit; echo $i; usleep 20000; done").wait_for("20")
-            time.sleep(5)  # one that ran for less is not started again
             first = server.ganesha()
             os.kill(first, signal.SIGKILL)
             wait_until(lambda: server.ganesha() not in (None, first), "another server")
@@ -307,3 +310,78 @@ def nfs_is_for_the_guest_alone(lab):
         status, output = guest.try_run(mount_command() + " && ls /mnt")
         expect(status != 0, True, f"another client is refused: {output}")
     subprocess.run(["umount", data], check=True)
+
+
+def vm_with_root(lab):
+    """A VM whose root is a file system of its own, over NFS."""
+    vm = Vm(Calico(lab), root="nfs")
+    disk = volume(lab, "disk")
+    vm.settings["rootfs"] = make_rootfs(os.path.join(disk, "."))
+    os.chown(os.path.join(disk, "var"), 33, 4)
+    return vm, disk
+
+
+@test(limit=60)
+def nfs_root(lab):
+    """Chosen where neither virtiofs nor an image can be had; owners and bytes are the same at both
+    ends; and refused if the guest would get more than its root."""
+    vm, disk = vm_with_root(lab)
+    programs = lab.path("programs")
+    os.makedirs(programs)
+    os.symlink(shutil.which("ganesha.nfsd"), os.path.join(programs, "ganesha.nfsd"))
+    vm.prefix = ["env", f"PATH={programs}"]
+    done = vm.run("grep ' / ' /proc/mounts; stat -c '%u %g' /var; cd /tmp; echo new >f; chown 77:88 f;"
+                  "chmod 4711 f; ln -s f l; mkfifo p; cp /bin/busybox true; ./true && echo runs; exit 9",
+                  "--root=auto", "--virtiofsd=/no/such").check(9)
+    lines = done.out.decode().splitlines()
+    assert " nfs4 rw" in lines[0] and "vers=4.2" in lines[0] and lines[1:] == ["33 4", "runs"], (lines, done.err)
+    made = os.stat(os.path.join(disk, "tmp", "f"))
+    expect((made.st_uid, made.st_gid, made.st_mode & 0o7777), (77, 88, 0o4711), "made in the guest")
+    expect(open(os.path.join(disk, "tmp", "f"), encoding="ascii").read(), "new\n", "written")
+    expect(os.path.getsize(os.path.join(disk, "tmp", "true")), os.path.getsize("/bin/busybox"), "copied")
+    for words in ("not=virtiofs because", "not=ext4 because", "kind=nfs"):
+        assert words in vm.log(), vm.log()
+    vm.prefix = []
+    plain = os.path.join(disk, "plain")
+    make_rootfs(plain)
+    refused(vm, "root: nfs", plain, "not the root of a file system", "use virtiofs",
+            options=[f"--rootfs={plain}"])
+    done = vm.run("touch /tmp/no; cat /tmp/f", "--readonly").check()
+    assert done.out == b"new\n" and b"Read-only" in done.err, done.err
+    assert not os.path.exists(os.path.join(disk, "tmp", "no"))
+    vm.assert_gone()
+    subprocess.run(["umount", disk], check=True)
+
+
+# Writes line after line to the disk, until SIGTERM. It opens nothing meanwhile, not even a program:
+# that would have to wait until the server knows what its client had before (up to 20 s).
+WRITER = """mkfifo /tick; exec 4<>/tick; >/log
+(i=0; while :; do i=$((i + 1)); echo line $i; read -t 0.01 <&4; done) | dd of=/log bs=64 oflag=direct &
+trap 'exit 9' TERM; echo ready; wait"""
+
+
+@test(limit=60)
+def nfs_root_survives_its_server(lab):
+    """nfs-ganesha is killed while the workload writes: it is started again, nothing is lost."""
+    vm, disk = vm_with_root(lab)
+    job = vm.start(WRITER).wait_for("ready\n")
+    wait_until(lambda: written_lines(disk) > 50, "the first lines")
+    first = find_child(vm, "ganesha.nfsd")
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not alive(first), "its end")
+    n = written_lines(disk)
+    wait_until(lambda: written_lines(disk) > n + 50, "more lines", 30)
+    assert find_child(vm, "ganesha.nfsd") != first
+    job.signal(signal.SIGTERM)
+    job.wait().check(9)
+    n = written_lines(disk)
+    with open(os.path.join(disk, "log"), encoding="ascii") as file:
+        lines = file.read()
+    expect(lines, "".join(f"line {i}\n" for i in range(1, n + 2))[:len(lines)], "what was written")
+    vm.assert_gone()
+    subprocess.run(["umount", disk], check=True)
+
+
+def written_lines(disk):
+    with open(os.path.join(disk, "log"), encoding="ascii") as file:
+        return file.read().count("\n")
