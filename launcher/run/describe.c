@@ -70,7 +70,6 @@ static int describe_hosts(const struct vm *vm, struct machine_spec *spec, struct
 static int describe_names(const struct vm *vm, struct machine_spec *spec, struct err *err)
 {
 	const char *set = vm->settings->hostname;
-
 	struct ip_addr relay;
 
 	(void)ip_addr_parse(HOST_LINK_IDENTITY, &relay);

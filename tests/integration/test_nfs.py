@@ -326,19 +326,23 @@ def nfs_root(lab):
     """Chosen where neither virtiofs nor an image can be had; owners and bytes are the same at both
     ends; and refused if the guest would get more than its root."""
     vm, disk = vm_with_root(lab)
+    data = volume(lab, "data")
     programs = lab.path("programs")
     os.makedirs(programs)
     os.symlink(shutil.which("ganesha.nfsd"), os.path.join(programs, "ganesha.nfsd"))
     vm.prefix = ["env", f"PATH={programs}"]
     done = vm.run("grep ' / ' /proc/mounts; stat -c '%u %g' /var; cd /tmp; echo new >f; chown 77:88 f;"
-                  "chmod 4711 f; ln -s f l; mkfifo p; cp /bin/busybox true; ./true && echo runs; exit 9",
-                  "--root=auto", "--virtiofsd=/no/such").check(9)
+                  "chmod 4711 f; ln -s f l; mkfifo p; cp /bin/busybox true; ./true && echo runs;"
+                  "echo x >/data/x; exit 9",
+                  "--root=auto", f"--volume={data}:/data:nfs", "--virtiofsd=/no/such").check(9)
     lines = done.out.decode().splitlines()
-    assert " nfs4 rw" in lines[0] and "vers=4.2" in lines[0] and lines[1:] == ["33 4", "runs"], (lines, done.err)
+    assert " nfs4 rw" in lines[0] and "vers=4.2" in lines[0], lines
+    expect(lines[1:], ["33 4", "runs"], "said in the guest")
     made = os.stat(os.path.join(disk, "tmp", "f"))
     expect((made.st_uid, made.st_gid, made.st_mode & 0o7777), (77, 88, 0o4711), "made in the guest")
     expect(open(os.path.join(disk, "tmp", "f"), encoding="ascii").read(), "new\n", "written")
     expect(os.path.getsize(os.path.join(disk, "tmp", "true")), os.path.getsize("/bin/busybox"), "copied")
+    expect(os.listdir(data), ["x"], "written to a volume")
     for words in ("not=virtiofs because", "not=ext4 because", "kind=nfs"):
         assert words in vm.log(), vm.log()
     vm.prefix = []
@@ -350,7 +354,7 @@ def nfs_root(lab):
     assert done.out == b"new\n" and b"Read-only" in done.err, done.err
     assert not os.path.exists(os.path.join(disk, "tmp", "no"))
     vm.assert_gone()
-    subprocess.run(["umount", disk], check=True)
+    subprocess.run(["umount", disk, data], check=True)
 
 
 # Writes line after line to the disk, until SIGTERM. It opens nothing meanwhile, not even a program:

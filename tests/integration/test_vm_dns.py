@@ -8,6 +8,7 @@ from cni import FAR4, Calico
 from lab import wait_until
 from suite import test
 from test_storage import alive
+from test_vm_doctor import Doctor, with_mounts
 from test_vm_faults import find_child, refused
 from vm import Vm, kill
 
@@ -29,14 +30,18 @@ class Pod:
     def __init__(self, lab, *nameservers, **settings):
         self.net = Calico(lab)
         self.net.pod.run("ip link set lo up")
-        with open(self.net.resolv_conf, "w", encoding="ascii") as file:
-            file.write(WORDS[0] + "".join(f"nameserver {n}\n" for n in nameservers) + WORDS[1])
+        tell_resolvers(self.net, *nameservers)
         self.vm = Vm(self.net, **settings)
 
     def serve(self, address):
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dns_server.py")
         job = self.net.pod.spawn(f"exec {script} {address} {NAME} {ADDRESS}")
         return job.wait_for("ready")
+
+
+def tell_resolvers(net, *addresses):
+    with open(net.resolv_conf, "w", encoding="ascii") as file:
+        file.write(resolv_conf(*(f"nameserver {address}" for address in addresses)))
 
 
 def resolv_conf(*lines):
@@ -163,3 +168,21 @@ def names_without_a_relay(lab):
     os.unlink(own)
     done = vm.run("cat /etc/hosts || echo none", "--readonly").check()
     assert done.out == b"none\n" and not os.path.lexists(own), done.out
+
+
+@test()
+def doctor_knows_the_resolver(lab):
+    """Whether it takes a relay, and whether there is one."""
+    net = Calico(lab)
+    tell_resolvers(net, "127.0.0.53", FAR4)
+    doctor = Doctor(net)
+    mounts = with_mounts(f"mount --bind {net.resolv_conf} /etc/resolv.conf")
+    found = doctor.ask(prefix=mounts)
+    assert found["dns"]["level"] == found["host-port"]["level"] == "ok", found
+    assert f"127.0.0.53, {FAR4}, relayed by /" in found["dns"]["found"], found["dns"]
+    found = doctor.ask(prefix=mounts, dns="direct")
+    assert found["dns"]["level"] == "warn" and "host-port" not in found, found
+    empty = lab.path("empty")
+    os.makedirs(empty)
+    found = doctor.ask(1, prefix=f"{mounts} env PATH={empty}")
+    assert found["dns"]["level"] == "fail" and "dnsmasq-base" in found["dns"]["advice"], found["dns"]
