@@ -191,7 +191,7 @@ static int start(struct dns_relay *relay, const struct dns_relay_plan *plan, str
 	if (ret < 0)
 		return ret;
 	if (port_probe(&relay->address)) {
-		log_info("dns-relay", log_str("none", "the pod's own server listens there"));
+		log_info("dns-relay", log_str("not-started", "a server of the pod listens there"));
 		return 0;
 	}
 	ret = run(relay, err);

@@ -2,6 +2,7 @@
 """Names in a VM: resolvers on the pod's loopback, which a guest reaches through a relay, and hosts."""
 
 import os
+import shutil
 import signal
 
 from cni import FAR4, Calico
@@ -54,7 +55,7 @@ def process_status(pid):
 
 
 def is_resolved(vm, name=NAME):
-    return ADDRESS in vm.exec(f"nslookup {name} {IDENTITY}").out.decode()
+    return ADDRESS in vm.exec(f"timeout 1 nslookup {name} {IDENTITY}").out.decode()
 
 
 def assert_unreachable(net):
@@ -124,15 +125,34 @@ def relay_that_cannot_be(lab):
     refused(vm, "dnsmasq ended: exit status 3", "--dns direct")
 
 
+def fails_the_second_time(lab):
+    """A directory for PATH with a dnsmasq that does so: its file that grows by a byte a start."""
+    directory = lab.path("programs")
+    os.makedirs(directory)
+    starts, program = os.path.join(directory, "starts"), os.path.join(directory, "dnsmasq")
+    with open(program, "w", encoding="ascii") as file:
+        file.write(f"#!/bin/sh\nprintf x >>{starts}\n[ $(wc -c <{starts}) -ne 2 ] || exit 3\n"
+                   f"exec {shutil.which('dnsmasq')} \"$@\"\n")
+    os.chmod(program, 0o755)
+    return starts
+
+
 @test(limit=60)
 def relay_without_privileges(lab):
-    """In a container that can change to no other user, it stays what sluice-vm is, which ends it."""
+    """In a container that can change to no other user, it stays what sluice-vm is, which ends it. One
+    that cannot be started again is tried again, later each time."""
     pod = Pod(lab, "127.0.0.53", root="initramfs")
     pod.serve("127.0.0.53")
     vm = pod.vm
-    vm.prefix = ["setpriv", f"--bounding-set={CAPS}", "--inh-caps=-all"]
+    starts = fails_the_second_time(lab)
+    vm.prefix = ["setpriv", f"--bounding-set={CAPS}", "--inh-caps=-all",
+                 "env", f"PATH={os.path.dirname(starts)}:{os.environ['PATH']}"]
     job = vm.start(SLEEPER).wait_for("ready\n")
     assert is_resolved(vm)
+    kill(find_child(vm, "dnsmasq"))
+    wait_until(lambda: is_resolved(vm), "the relay to be back")
+    assert os.path.getsize(starts) == 3, os.path.getsize(starts)
+    assert [f"again-ms={ms}" in vm.log() for ms in (100, 200, 400)] == [True, True, False], vm.log()
     status = process_status(find_child(vm, "dnsmasq"))
     assert {int(uid) for uid in status["Uid"].split()} == {0}, status["Uid"]
     job.signal(signal.SIGKILL)
