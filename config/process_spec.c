@@ -135,9 +135,9 @@ static const struct setting_word *find_capability(const json_t *name)
 }
 
 static int take_capabilities(
-	const json_t *object, const char *at, struct process_spec *spec, struct err *err)
+	const json_t *object, const char *at, const char *key, uint64_t *set, struct err *err)
 {
-	const json_t *array = json_object_get(object, "capabilities");
+	const json_t *array = json_object_get(object, key);
 	const json_t *name;
 	size_t i;
 
@@ -146,10 +146,10 @@ static int take_capabilities(
 
 		if (w == NULL)
 			return err_set(err, -EINVAL,
-				"%scapabilities[%zu]: \"%.50s\" is not allowed (must be a "
-				"capability such as \"CAP_NET_RAW\")",
-				at, i, json_is_string(name) ? json_string_value(name) : "...");
-		spec->capabilities |= UINT64_C(1) << w->value;
+				"%s%s[%zu]: \"%.50s\" is not allowed (must be a capability such "
+				"as \"CAP_NET_RAW\")",
+				at, key, i, json_is_string(name) ? json_string_value(name) : "...");
+		*set |= UINT64_C(1) << w->value;
 	}
 	return 0;
 }
@@ -166,12 +166,12 @@ static json_t *encode_gids(const struct process_spec *spec)
 	return array;
 }
 
-static json_t *encode_capabilities(const struct process_spec *spec)
+static json_t *encode_capabilities(uint64_t set)
 {
 	json_t *array = json_array();
 
 	for (const struct setting_word *w = process_capability_words; w->name != NULL; w++)
-		if ((spec->capabilities >> w->value & 1) != 0 &&
+		if ((set >> w->value & 1) != 0 &&
 			json_array_append_new(array, json_string(w->name)) < 0) {
 			json_decref(array);
 			return NULL;
@@ -189,10 +189,13 @@ static const struct setting rows[] = {
 	{ "user", SETTING_TEXT, FIELD(user), .heap = true, .max = PROCESS_USER_MAX,
 		.help = "who it is, as USER or USER:GROUP" },
 	{ "additionalGids", SETTING_ARRAY, .help = "groups besides" },
+	{ "groups", SETTING_TEXT, FIELD(groups), .heap = true, .max = PROCESS_GROUPS_MAX,
+		.help = "groups besides, by number or name" },
 	{ "umask", SETTING_U32, FIELD(umask), .max = 0777,
 		.help = "permissions that new files do not have" },
 	{ "rlimits", SETTING_ARRAY, .help = "limits" },
 	{ "capabilities", SETTING_ARRAY, .help = "those it has" },
+	{ "ambientCapabilities", SETTING_ARRAY, .help = "those it has if it is not root" },
 	{ "noNewPrivileges", SETTING_BOOL, FIELD(no_new_privileges),
 		.help = "execve(2) gives it none" },
 	{ "terminal", SETTING_BOOL, FIELD(terminal), .help = "it has one" },
@@ -204,12 +207,12 @@ static const struct setting rows[] = {
 
 static const struct settings table = SETTINGS(rows, NULL);
 
-static int check_user(const char *user, const char *at, struct err *err)
+static int check_names(const char *names, const char *at, const char *key, struct err *err)
 {
-	for (const char *c = user; c != NULL && *c != '\0'; c++)
+	for (const char *c = names; c != NULL && *c != '\0'; c++)
 		if (iscntrl((unsigned char)*c))
-			return err_set(err, -EINVAL, "%suser: \"%.50s\" has a control character",
-				at, user);
+			return err_set(err, -EINVAL, "%s%s: \"%.50s\" has a control character", at,
+				key, names);
 	return 0;
 }
 
@@ -237,13 +240,17 @@ static int decode(const json_t *object, const char *at, struct process_spec *spe
 		return refuse_as_a_whole(at, err);
 	ret = settings_from_json(&table, object, at, 0, "", spec, NULL, err);
 	if (ret == 0)
-		ret = check_user(spec->user, at, err);
+		ret = check_names(spec->user, at, "user", err);
+	if (ret == 0)
+		ret = check_names(spec->groups, at, "groups", err);
 	if (ret == 0)
 		ret = take_gids(object, at, spec, err);
 	if (ret == 0)
 		ret = take_rlimits(object, at, spec, err);
 	if (ret == 0)
-		ret = take_capabilities(object, at, spec, err);
+		ret = take_capabilities(object, at, "capabilities", &spec->capabilities, err);
+	if (ret == 0)
+		ret = take_capabilities(object, at, "ambientCapabilities", &spec->ambient, err);
 	note_given(object, spec);
 	return ret;
 }
@@ -275,7 +282,11 @@ static bool put_given(json_t *object, const struct process_spec *spec)
 	if (ok && spec->has_rlimits)
 		ok = json_items_put(object, &rlimits, spec->rlimits, spec->n_rlimits);
 	if (ok && spec->has_capabilities)
-		ok = json_object_set_new(object, "capabilities", encode_capabilities(spec)) == 0;
+		ok = json_object_set_new(
+			     object, "capabilities", encode_capabilities(spec->capabilities)) == 0;
+	if (ok && spec->ambient != 0)
+		ok = json_object_set_new(object, "ambientCapabilities",
+			     encode_capabilities(spec->ambient)) == 0;
 	return ok;
 }
 
@@ -293,6 +304,7 @@ void process_spec_free(struct process_spec *spec)
 {
 	free(spec->cwd);
 	free(spec->user);
+	free(spec->groups);
 	free(spec->gids);
 	*spec = (struct process_spec) { .cwd = NULL };
 }

@@ -11,11 +11,14 @@
  *                      guest's /etc/passwd and /etc/group; empty: root, or for an exec the
  *                      workload's
  *   additionalGids []  besides those that /etc/group gives a named user
+ *   groups             "": the same by number or by the guest's names, "audio,29"
  *   umask              18 (octal 022)
  *   terminal           false; with
  *   rows, columns      0: not told
  *   rlimits            [ { type "RLIMIT_NOFILE", soft, hard } ]; RLIM_INFINITY is -1
  *   capabilities []    "CAP_NET_RAW" ...; absent: all of them, for an exec the workload's
+ *   ambientCapabilities []
+ *                      those of them that a user who is not root keeps
  *   noNewPrivileges    false
  *
  * An exec leaves out what it takes over from the workload: all of these but terminal, rows,
@@ -34,6 +37,7 @@
 #define PROCESS_RLIMITS_MAX 16    /* as many as there are */
 #define PROCESS_GIDS_MAX    65536 /* NGROUPS_MAX */
 #define PROCESS_USER_MAX    512
+#define PROCESS_GROUPS_MAX  4096 /* bytes of their names */
 
 struct process_rlimit {
 	int resource;        /* RLIMIT_* */
@@ -43,13 +47,14 @@ struct process_rlimit {
 struct process_spec {
 	char *cwd;  /* NULL: not said */
 	char *user; /* NULL: not said */
+	char *groups;
 	gid_t *gids;
 	size_t n_gids;
 	bool has_umask, has_rlimits, has_capabilities, has_no_new_privileges;
 	uint32_t umask;
 	struct process_rlimit rlimits[PROCESS_RLIMITS_MAX];
 	size_t n_rlimits;
-	uint64_t capabilities; /* bit N: capability N of linux/capability.h */
+	uint64_t capabilities, ambient; /* bit N: capability N of linux/capability.h */
 	bool no_new_privileges;
 	bool terminal;
 	uint16_t rows, columns;

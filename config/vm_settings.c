@@ -132,8 +132,24 @@ static const struct setting rows[] = {
 	{ "user", SETTING_STRING, FIELD(user), .unit = "USER[:GROUP]",
 		.help = "whom the command runs as, by number or by name in the root's "
 			"/etc/passwd" },
+	{ "group-add", SETTING_STRING, FIELD(group_add), .unit = "GROUP[,GROUP]...",
+		.help = "more groups that it is in, by number or by name in the root's "
+			"/etc/group" },
 	{ "cwd", SETTING_PATH, FIELD(cwd), .unit = "PATH", .preset = "/",
 		.help = "where the command runs" },
+	{ "umask", SETTING_STRING, FIELD(umask), .unit = "OCTAL", .preset = "0022",
+		.help = "permissions that files it makes do not have" },
+	{ "ulimit", SETTING_STRING, FIELD(ulimit), .unit = "NAME=SOFT[:HARD][,...]",
+		.help = "what it may have at most: nofile=1024:4096, core=0, nproc=-1 (no limit); "
+			"else as the guest's kernel has it" },
+	{ "cap-drop", SETTING_STRING, FIELD(cap_drop), .unit = "CAPABILITY[,...]",
+		.help = "capabilities that it has not: NET_RAW, or ALL. Of itself, as root, it has "
+			"all of them, unlike in a container: the kernel that they are about is its "
+			"own, and what keeps it in is the VM" },
+	{ "cap-add", SETTING_STRING, FIELD(cap_add), .unit = "CAPABILITY[,...]",
+		.help = "those that it has after all; who is not root has these and no others" },
+	{ "no-new-privileges", SETTING_BOOL, FIELD(no_new_privileges), .preset = "false",
+		.help = "it cannot gain any by executing a program (setuid)" },
 	{ "tty", SETTING_BOOL, FIELD(tty), .preset = "false",
 		.help = "the command gets a terminal" },
 	{ "stop-signal", SETTING_U32, FIELD(stop_signal), .unit = "SIGNAL", .preset = "SIGTERM",

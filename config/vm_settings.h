@@ -54,7 +54,9 @@ struct vm_settings {
 	bool readonly;
 	char hostname[65];
 	char user[128], cwd[PATH_MAX];
-	bool tty;
+	char group_add[VM_TEXT_MAX], umask[8], ulimit[VM_TEXT_MAX];
+	char cap_add[VM_TEXT_MAX], cap_drop[VM_TEXT_MAX];
+	bool no_new_privileges, tty;
 	uint32_t stop_signal, stop_timeout_s; /* 0: nothing happens by itself */
 
 	/* the pod */

@@ -133,6 +133,8 @@ static struct process_spec merge(const struct process_spec *own, const struct pr
 		all.gids = base->gids;
 		all.n_gids = base->n_gids;
 	}
+	if (own->groups == NULL)
+		all.groups = base->groups;
 	if (!own->has_umask) {
 		all.has_umask = base->has_umask;
 		all.umask = base->umask;
@@ -145,6 +147,7 @@ static struct process_spec merge(const struct process_spec *own, const struct pr
 	if (!own->has_capabilities) {
 		all.has_capabilities = base->has_capabilities;
 		all.capabilities = base->capabilities;
+		all.ambient = base->ambient;
 	}
 	if (!own->has_no_new_privileges)
 		all.no_new_privileges = base->no_new_privileges;

@@ -152,10 +152,38 @@ static int find(const char *name, const char *group, struct guest_user *user, st
 	return user->home != NULL ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-int guest_user_find(const char *name, const gid_t *more, size_t n_more, struct guest_user *user,
-	struct err *err)
+/* "audio,29". */
+static int add_named(struct guest_user *user, const char *names, struct err *err)
 {
-	cleanup_free char *copy = strdup(name);
+	cleanup_free char *copy = strdup(names);
+	char *rest = copy, *name;
+
+	if (copy == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	while ((name = strsep(&rest, ",")) != NULL) {
+		gid_t gid;
+
+		if (find_group(name, &gid) < 0)
+			return err_set(
+				err, -ENOENT, "there is no group \"%s\" in /etc/group", name);
+		if (user->n_groups < NGROUPS_MAX && add_group(user, gid) < 0)
+			return err_set(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int add_more(struct guest_user *user, const struct process_spec *spec, struct err *err)
+{
+	for (size_t i = 0; i < spec->n_gids; i++)
+		if (add_group(user, spec->gids[i]) < 0)
+			return err_set(err, -ENOMEM, "out of memory");
+	return spec->groups != NULL && spec->groups[0] != '\0' ? add_named(user, spec->groups, err)
+							       : 0;
+}
+
+int guest_user_find(const struct process_spec *spec, struct guest_user *user, struct err *err)
+{
+	cleanup_free char *copy = strdup(spec->user != NULL ? spec->user : "");
 	char *colon = copy != NULL ? strchr(copy, ':') : NULL;
 	int ret;
 
@@ -165,8 +193,8 @@ int guest_user_find(const char *name, const gid_t *more, size_t n_more, struct g
 	if (colon != NULL)
 		*colon++ = '\0';
 	ret = find(copy, colon != NULL && colon[0] != '\0' ? colon : NULL, user, err);
-	for (size_t i = 0; ret == 0 && i < n_more; i++)
-		ret = add_group(user, more[i]);
+	if (ret == 0)
+		ret = add_more(user, spec, err);
 	if (ret < 0)
 		guest_user_free(user);
 	return ret;

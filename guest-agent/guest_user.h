@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "config/process_spec.h"
 #include "lib/err.h"
 
 struct guest_user {
@@ -20,12 +21,12 @@ struct guest_user {
 };
 
 /*
- * `name` is "1000", "www", "1000:1000", "www:adm", or "" for root. A number need not be in a file;
- * one that is gets what its entry says, as a name does: the entry's group, unless one is named, and
- * then also the groups that have it as a member. `more` groups are added. The calling process is in
- * the root already. -ENOENT: there is no such user or group; *err names it.
+ * The spec's user is "1000", "www", "1000:1000", "www:adm", or "" (NULL) for root. A number need
+ * not be in a file; one that is gets what its entry says, as a name does: the entry's group, unless
+ * one is named, and then also the groups that have it as a member. The spec's other groups are
+ * added. The calling process is in the root already. -ENOENT: there is no such user or group; *err
+ * names it.
  */
-int guest_user_find(const char *name, const gid_t *more, size_t n_more, struct guest_user *user,
-	struct err *err);
+int guest_user_find(const struct process_spec *spec, struct guest_user *user, struct err *err);
 
 void guest_user_free(struct guest_user *user);

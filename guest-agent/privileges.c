@@ -23,8 +23,20 @@ static int bound(uint64_t capabilities)
 	return 0;
 }
 
-/* What remains of the permitted ones; execve(2) then makes of it what the user may have. */
-static int keep(uint64_t capabilities)
+static int raise_ambient(uint64_t capabilities)
+{
+	for (unsigned long cap = 0; cap < N_CAPABILITIES; cap++)
+		if ((capabilities & (1ULL << cap)) != 0 &&
+			prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return -errno;
+	return 0;
+}
+
+/*
+ * What remains of the permitted ones; execve(2) then makes of it what the user may have: root all
+ * of them, others those that are ambient.
+ */
+static int keep(uint64_t capabilities, uint64_t ambient)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
@@ -36,14 +48,15 @@ static int keep(uint64_t capabilities)
 	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
 		sets[i].permitted &= (uint32_t)(capabilities >> (32 * i));
 		sets[i].effective = sets[i].permitted;
-		sets[i].inheritable = 0;
+		sets[i].inheritable = sets[i].permitted & (uint32_t)(ambient >> (32 * i));
 	}
-	return syscall(SYS_capset, &head, sets) < 0 ? -errno : 0;
+	return syscall(SYS_capset, &head, sets) < 0 ? -errno : raise_ambient(ambient);
 }
 
 int privileges_drop(const struct process_spec *spec, const struct guest_user *user, struct err *err)
 {
 	uint64_t capabilities = spec->has_capabilities ? spec->capabilities : UINT64_MAX;
+	uint64_t ambient = user->uid != 0 ? spec->ambient & capabilities : 0;
 	int ret;
 
 	if (setgroups(user->n_groups, user->groups) < 0)
@@ -53,9 +66,11 @@ int privileges_drop(const struct process_spec *spec, const struct guest_user *us
 	ret = bound(capabilities);
 	if (ret < 0)
 		return err_errno(err, -ret, "cannot bound the capabilities");
+	if (prctl(PR_SET_KEEPCAPS, ambient != 0, 0, 0, 0) < 0)
+		return err_errno(err, errno, "cannot keep capabilities");
 	if (setresuid(user->uid, user->uid, user->uid) < 0)
 		return err_errno(err, errno, "cannot become user %u", (unsigned)user->uid);
-	ret = keep(capabilities);
+	ret = keep(ambient != 0 ? ambient : capabilities, ambient);
 	if (ret < 0)
 		return err_errno(err, -ret, "cannot set the capabilities");
 	if (spec->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

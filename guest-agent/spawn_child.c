@@ -180,8 +180,7 @@ static int become_user(const struct spawn_plan *plan, char **home, struct err *e
 {
 	const struct process_spec *spec = plan->spec;
 	struct guest_user user;
-	int ret = guest_user_find(
-		spec->user != NULL ? spec->user : "", spec->gids, spec->n_gids, &user, err);
+	int ret = guest_user_find(spec, &user, err);
 
 	if (ret < 0)
 		return ret;

@@ -16,6 +16,7 @@
 
 #include <event2/event.h>
 
+#include "config/vm_process.h"
 #include "launcher/cli/run_options.h"
 #include "launcher/cli/verb.h"
 #include "launcher/exec/exec_tty.h"
@@ -225,6 +226,17 @@ static int prepare_and_live(struct vm *vm, struct err *err)
 	return 0;
 }
 
+/* What a table cannot judge is refused before anything is made for it. */
+static int check_settings(const struct vm_settings *settings, struct err *err)
+{
+	struct process_spec process;
+	int ret = vm_process_make(settings, &process, err);
+
+	if (ret == 0)
+		process_spec_free(&process);
+	return ret;
+}
+
 /* Exit status of the whole. */
 static int run(const struct run_options *options, struct err *err)
 {
@@ -234,6 +246,8 @@ static int run(const struct run_options *options, struct err *err)
 	struct vm vm = { .settings = &options->settings, .command = &command, .log = -1 };
 	int ret = vm_paths_make(&vm.paths, options->settings.run_dir, options->settings.name, err);
 
+	if (ret == 0)
+		ret = check_settings(&options->settings, err);
 	if (ret == 0)
 		ret = keeper_start(&vm.keeper, err);
 	if (ret == 0) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/roff.h"
+#include "launcher/cli/run_words.h"
 #include "lib/cleanup.h"
 
 #define ENV_MAX       4096
@@ -17,8 +18,7 @@
 struct parse {
 	struct run_options *options;
 	struct vm_sources sources;
-	char **settings; /* words that settings_from_args() is to judge */
-	size_t n_settings;
+	struct run_words words; /* that settings_from_args() is to judge */
 };
 
 /* --- environment ----------------------------------------------------------------------------- */
@@ -140,40 +140,50 @@ static const struct extra *find(const char *word, const char **value)
 	return NULL;
 }
 
-/* True for words that have no value behind them: "--name=value" and flags. */
+/* Returns how many words it is, with its value. */
+static int take_extra(struct parse *p, const struct extra *extra, const char *value, char **words,
+	struct err *err)
+{
+	bool is_next = value == NULL;
+	int ret;
+
+	if (is_next && (value = words[1]) == NULL)
+		return err_set(err, -EINVAL, "%s: needs %s", extra->name, extra->unit);
+	ret = extra->take(p, value, err);
+	return ret < 0 ? err_wrap(err, ret, "%s", extra->name) : 1 + is_next;
+}
+
 static int take_words(struct parse *p, char **words, struct err *err)
 {
-	int ret = 0;
-
-	for (; ret == 0 && *words != NULL && strcmp(*words, "--") != 0; words++) {
+	while (*words != NULL && strcmp(*words, "--") != 0) {
+		const struct extra *extra;
 		const char *value;
-		const struct extra *extra = find(*words, &value);
+		int n;
 
+		/* Only read from here on. */
+		*words = (char *)run_words_long(*words);
+		extra = find(*words, &value);
 		if (strcmp(*words, "--help") == 0) {
 			p->options->help = true;
 			return 0;
 		}
-		if (extra == NULL) {
-			p->settings[p->n_settings++] = *words;
-			continue;
-		}
-		if (value == NULL && (value = *++words) == NULL)
-			return err_set(err, -EINVAL, "%s: needs %s", extra->name, extra->unit);
-		ret = extra->take(p, value, err);
-		if (ret < 0)
-			return err_wrap(err, ret, "%s", extra->name);
+		n = extra != NULL ? take_extra(p, extra, value, words, err)
+				  : run_words_take(&p->words, words, err);
+		if (n < 0)
+			return n;
+		words += n;
 	}
-	if (ret == 0 && *words != NULL && words[1] != NULL)
+	if (*words != NULL && words[1] != NULL)
 		p->options->argv = words + 1;
-	return ret;
+	run_words_finish(&p->words);
+	return 0;
 }
 
 static int load(struct parse *p, struct err *err)
 {
 	int ret;
 
-	p->settings[p->n_settings] = NULL;
-	p->sources.words = p->settings;
+	p->sources.words = p->words.kept;
 	ret = vm_settings_load(&p->sources, &p->options->settings, err);
 	if (ret == 0 && p->options->settings.tty)
 		ret = add_env(p, "TERM", err);
@@ -189,18 +199,17 @@ int run_options_parse(char **words, struct run_options *options, struct err *err
 	*options = (struct run_options) { 0 };
 	while (words[n] != NULL)
 		n++;
-	p.settings = calloc(n + 1, sizeof(*p.settings));
 	options->env = calloc(ENV_MAX + 1, sizeof(*options->env));
-	if (p.settings == NULL || options->env == NULL) {
-		free(p.settings);
+	if (options->env == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
-	}
-	ret = put_env(options, PATH_VARIABLE, err);
+	ret = run_words_init(&p.words, n, err);
+	if (ret == 0)
+		ret = put_env(options, PATH_VARIABLE, err);
 	if (ret == 0)
 		ret = take_words(&p, words, err);
 	if (ret == 0 && !options->help)
 		ret = load(&p, err);
-	free(p.settings);
+	run_words_free(&p.words);
 	return ret;
 }
 
@@ -223,6 +232,7 @@ void run_options_print_help(FILE *out)
 			extras[i].help);
 	fputc('\n', out);
 	vm_settings_print_help(out);
+	fprintf(out, "\n%s\n", run_words_help());
 	fputs("\nExit status: COMMAND's, or 128 and its signal's number; 126 or 127 if it cannot "
 	      "be run.\n120: the VMM ended or the guest powered off, 121: sluice-vsock ended, "
 	      "122: what serves\nstorage ended, 123: the agent was lost, 125: the VM could not "
@@ -238,4 +248,7 @@ void run_options_print_man(FILE *out)
 		fputs(".\n", out);
 	}
 	vm_settings_print_man(out);
+	fputs(".PP\n", out);
+	roff_text(run_words_help(), out);
+	fputc('\n', out);
 }

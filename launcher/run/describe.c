@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/vm_process.h"
 #include "launcher/pod/host_link.h"
 #include "launcher/pod/hosts_text.h"
 #include "launcher/pod/pod_machine.h"
@@ -155,16 +156,6 @@ static int describe_volumes(const struct vm *vm, struct machine_spec *spec, stru
 	return 0;
 }
 
-static int describe_process(const struct vm *vm, struct machine_spec *spec, struct err *err)
-{
-	const struct vm_settings *s = vm->settings;
-
-	spec->process.terminal = s->tty;
-	if (!copy(&spec->process.cwd, s->cwd) || !copy(&spec->process.user, s->user))
-		return NO_MEMORY(err);
-	return 0;
-}
-
 int describe_machine(const struct vm *vm, struct machine_spec *spec, struct err *err)
 {
 	int ret;
@@ -177,5 +168,5 @@ int describe_machine(const struct vm *vm, struct machine_spec *spec, struct err 
 		ret = describe_root(vm, spec, err);
 	if (ret == 0)
 		ret = describe_volumes(vm, spec, err);
-	return ret < 0 ? ret : describe_process(vm, spec, err);
+	return ret < 0 ? ret : vm_process_make(vm->settings, &spec->process, err);
 }

@@ -159,8 +159,9 @@ static void test_refused_values(void **state)
 	refused("{ \"terminal\": 1 }",
 		"process.terminal: a number is not allowed (must be true or false)");
 	refused("{ \"cwd\": \"/\", \"tty\": true }",
-		"process.tty: unknown key (allowed: cwd, user, additionalGids, umask, rlimits, "
-		"capabilities, noNewPrivileges, terminal, rows, columns)");
+		"process.tty: unknown key (allowed: cwd, user, additionalGids, groups, "
+		"umask, rlimits, capabilities, ambientCapabilities, noNewPrivileges, terminal, "
+		"rows, columns)");
 	refused("{ \"cwd\": \"/\", \"user\": \"x\", \"additionalGids\": [ 1, 4294967295 ] }",
 		"process.additionalGids[1]: must be a number from 0 to 4294967294");
 	refused("{ \"additionalGids\": [ -1 ] }",
