@@ -185,6 +185,11 @@ static const struct setting rows[] = {
 			"can then have all of it. Not to be set by annotation" },
 	{ "lab", SETTING_BOOL, FIELD(lab), .preset = "false",
 		.help = "also in the machine's own network namespace" },
+	{ "switch-socket", SETTING_PATH, FIELD(switch_socket), .unit = "PATH",
+		.help = "control socket of a sluiced that somebody else runs: the guest gets a "
+			"port "
+			"there, and sluiced is not started. Its uplink, if it has one, stays as it "
+			"is" },
 	{ "address-wait", SETTING_U32, FIELD(address_wait_s), .unit = "SECONDS", .preset = "10",
 		.min = 0, .max = 3600, .help = "for an address that is still to come" },
 

@@ -70,6 +70,7 @@ struct vm_settings {
 	uint32_t anti_spoof;            /* 0: off */
 	uint32_t nfs_shared_filesystem; /* 0: refused */
 	uint32_t address_wait_s;
+	char switch_socket[108]; /* as long as a socket's path can be; empty: its own switch */
 
 	/* this program */
 	char run_dir[PATH_MAX], cache_dir[PATH_MAX], log_file[PATH_MAX];

@@ -20,7 +20,7 @@ struct keeper {
 	pid_t pid;
 	/* What fits into its tables is known here: it does not answer. */
 	pid_t groups[KEEPER_GROUPS_MAX]; /* 0: free */
-	size_t n_paths;
+	size_t n_paths, n_requests;
 };
 
 int keeper_start(struct keeper **out, struct err *err)
@@ -48,14 +48,12 @@ int keeper_start(struct keeper **out, struct err *err)
 	return 0;
 }
 
-static int tell(struct keeper *keeper, const struct keeper_message *message, int pidfd)
+/* With `used` bytes of the message's path. */
+static int tell(struct keeper *keeper, const struct keeper_message *message, size_t used, int pidfd)
 {
-	size_t len = offsetof(struct keeper_message, path);
-	ssize_t sent;
+	size_t len = offsetof(struct keeper_message, path) + used;
+	ssize_t sent = unix_send_fds(keeper->sock, message, len, &pidfd, pidfd >= 0 ? 1 : 0);
 
-	if (message->op == KEEPER_ADD_PATH)
-		len += strlen(message->path) + 1;
-	sent = unix_send_fds(keeper->sock, message, len, &pidfd, pidfd >= 0 ? 1 : 0);
 	return sent < 0 ? (int)sent : 0;
 }
 
@@ -79,7 +77,7 @@ int keeper_add_group(struct keeper *keeper, pid_t leader)
 	pidfd = pidfd_open(leader, 0);
 	if (pidfd < 0)
 		return -errno;
-	ret = tell(keeper, &message, pidfd);
+	ret = tell(keeper, &message, 0, pidfd);
 	if (ret == 0)
 		*slot = leader;
 	return ret;
@@ -93,7 +91,7 @@ void keeper_drop_group(struct keeper *keeper, pid_t leader)
 	if (slot == NULL)
 		return;
 	*slot = 0;
-	tell(keeper, &message, -1);
+	tell(keeper, &message, 0, -1);
 }
 
 int keeper_add_path(struct keeper *keeper, const char *path, struct err *err)
@@ -103,11 +101,31 @@ int keeper_add_path(struct keeper *keeper, const char *path, struct err *err)
 
 	if (path[0] == '/' && strlen(path) < sizeof(message.path)) {
 		strcpy(message.path, path);
-		ret = keeper->n_paths < KEEPER_PATHS_MAX ? tell(keeper, &message, -1) : -ENOSPC;
+		ret = keeper->n_paths < KEEPER_PATHS_MAX
+			      ? tell(keeper, &message, strlen(path) + 1, -1)
+			      : -ENOSPC;
 	}
 	if (ret < 0)
 		return err_errno(err, -ret, "cannot tell the keeper of %s", path);
 	keeper->n_paths++;
+	return 0;
+}
+
+int keeper_add_request(struct keeper *keeper, const char *socket, const char *line, struct err *err)
+{
+	struct keeper_message message = { .op = KEEPER_ADD_REQUEST };
+	size_t path_size = strlen(socket) + 1, used = path_size + strlen(line) + 1;
+	int ret = -EINVAL;
+
+	if (used <= sizeof(message.path)) {
+		memcpy(message.path, socket, path_size);
+		memcpy(message.path + path_size, line, used - path_size);
+		ret = keeper->n_requests < KEEPER_REQUESTS_MAX ? tell(keeper, &message, used, -1)
+							       : -ENOSPC;
+	}
+	if (ret < 0)
+		return err_errno(err, -ret, "cannot tell the keeper of %s", socket);
+	keeper->n_requests++;
 	return 0;
 }
 
@@ -117,7 +135,7 @@ void keeper_end(struct keeper *keeper)
 
 	if (keeper == NULL)
 		return;
-	if (tell(keeper, &message, -1) < 0)
+	if (tell(keeper, &message, 0, -1) < 0)
 		kill(keeper->pid, SIGKILL);
 	close(keeper->sock);
 	while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)

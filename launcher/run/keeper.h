@@ -4,8 +4,8 @@
 /*
  * Cleans up behind a sluice-vm that was killed: no process, socket or temporary file of its own
  * stays. A small process of its own session that waits for the end of a pipe which only sluice-vm
- * holds, then kills the groups and removes the paths it was told of, and ends. It is told of each
- * before it is made. An orderly end tells it to forget and to end.
+ * holds, then kills the groups, sends the requests and removes the paths it was told of, and ends.
+ * It is told of each before it is made. An orderly end tells it to forget and to end.
  *
  * It is forked before there are threads and before anything is open that should not be kept open
  * (the guard's socket above all), holds nothing but the pipe, and calls only async-signal-safe
@@ -39,5 +39,14 @@ void keeper_drop_group(struct keeper *keeper, pid_t leader);
  */
 int keeper_add_path(struct keeper *keeper, const char *path, struct err *err);
 
-/* Orderly: nothing is killed nor removed. May be NULL. */
+/*
+ * A line that is to be sent to a unix stream socket, whose answer is then awaited for a moment:
+ * between the end of the groups and the removal of the paths. -EINVAL: longer than PATH_MAX with
+ * the socket's path; -ENOSPC: it knows of KEEPER_REQUESTS_MAX.
+ */
+#define KEEPER_REQUESTS_MAX 4
+int keeper_add_request(
+	struct keeper *keeper, const char *socket, const char *line, struct err *err);
+
+/* Orderly: nothing is killed, removed nor sent. May be NULL. */
 void keeper_end(struct keeper *keeper);

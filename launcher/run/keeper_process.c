@@ -37,6 +37,9 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "launcher/run/forked.h"
@@ -51,8 +54,9 @@
 #define END_WAIT_MS                                                                                \
 	5000 /* for each leader to be gone; a process in uninterruptible sleep stays               \
 	      */
-#define REMOVE_TRIES   50
-#define REMOVE_WAIT_MS 20
+#define REMOVE_TRIES    50
+#define REMOVE_WAIT_MS  20
+#define REQUEST_WAIT_MS 2000
 
 struct group {
 	pid_t leader; /* 0: free */
@@ -62,6 +66,8 @@ struct group {
 static struct group groups[KEEPER_GROUPS_MAX];
 static char paths[KEEPER_PATHS_MAX][PATH_MAX];
 static size_t n_paths;
+static char requests[KEEPER_REQUESTS_MAX][PATH_MAX];
+static size_t n_requests;
 
 static struct group *find_group(pid_t leader)
 {
@@ -99,6 +105,16 @@ static void add_path(const char *path, size_t len)
 		memcpy(paths[n_paths++], path, len);
 }
 
+/* Two strings, one behind the other. */
+static void add_request(const char *both, size_t len)
+{
+	size_t path_len = strnlen(both, len);
+
+	if (n_requests < KEEPER_REQUESTS_MAX && path_len > 0 && path_len + 1 < len &&
+		both[len - 1] == '\0')
+		memcpy(requests[n_requests++], both, len);
+}
+
 static void kill_group(const struct group *group)
 {
 	if (pidfd_send_signal(group->pidfd, SIGKILL, NULL, PIDFD_SIGNAL_PROCESS_GROUP) == 0)
@@ -123,6 +139,32 @@ static void kill_groups(void)
 	}
 }
 
+/* Waits for the answer: who answers has done it. */
+static void send_request(const char *request)
+{
+	const struct timeval patience = { .tv_sec = REQUEST_WAIT_MS / 1000 };
+	const char *line = request + strlen(request) + 1;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct pollfd answered = { .events = POLLIN };
+
+	if (strlen(request) >= sizeof(addr.sun_path))
+		return;
+	memcpy(addr.sun_path, request, strlen(request) + 1);
+	answered.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* A switch that is stuck takes no connections after some. */
+	setsockopt(answered.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(answered.fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
+		send(answered.fd, line, strlen(line), MSG_NOSIGNAL) > 0)
+		poll(&answered, 1, REQUEST_WAIT_MS);
+	close(answered.fd);
+}
+
+static void send_requests(void)
+{
+	for (size_t i = 0; i < n_requests; i++)
+		send_request(requests[i]);
+}
+
 static void remove_paths(void)
 {
 	for (size_t i = 0; i < n_paths; i++)
@@ -140,6 +182,7 @@ static bool receive(int sock)
 
 	if (len < (ssize_t)offsetof(struct keeper_message, path)) {
 		kill_groups();
+		send_requests();
 		remove_paths();
 		return false;
 	}
@@ -153,6 +196,9 @@ static bool receive(int sock)
 		return true;
 	case KEEPER_ADD_PATH:
 		add_path(message.path, len - offsetof(struct keeper_message, path));
+		return true;
+	case KEEPER_ADD_REQUEST:
+		add_request(message.path, len - offsetof(struct keeper_message, path));
 		return true;
 	case KEEPER_FORGET:
 		break;

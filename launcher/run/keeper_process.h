@@ -14,13 +14,14 @@ enum keeper_op {
 	KEEPER_ADD_GROUP, /* with the leader's pidfd */
 	KEEPER_DROP_GROUP,
 	KEEPER_ADD_PATH,
-	KEEPER_FORGET, /* and end: all was cleaned up */
+	KEEPER_ADD_REQUEST, /* path: of the socket, NUL, the line, NUL */
+	KEEPER_FORGET,      /* and end: all was cleaned up */
 };
 
 struct keeper_message {
 	enum keeper_op op;
 	pid_t leader;
-	char path[PATH_MAX]; /* NUL-terminated, sent as long as it is */
+	char path[PATH_MAX]; /* NUL-terminated, sent as far as it is used */
 };
 
 /* Never returns. Everything but `sock` is closed. */

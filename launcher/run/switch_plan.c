@@ -61,8 +61,9 @@ static json_t *uplink(const struct switch_plan *plan, const struct pod_interface
 	return port;
 }
 
-static json_t *guest(const struct switch_plan *plan, const struct pod_interface *pod)
+json_t *switch_plan_guest(const struct switch_plan *plan)
 {
+	const struct pod_interface *pod = pod_network_interface(plan->net, plan->net->pod_ifindex);
 	json_t *port = json_object();
 	char mac[MAC_TEXT_MAX];
 
@@ -103,7 +104,7 @@ json_t *switch_plan_encode(const struct switch_plan *plan)
 
 	set_text(root, "control-socket", plan->paths->switch_control);
 	json_array_append_new(ports, uplink(plan, pod));
-	json_array_append_new(ports, guest(plan, pod));
+	json_array_append_new(ports, switch_plan_guest(plan));
 	if (plan->guard->host_port)
 		json_array_append_new(ports, host(plan));
 	json_object_set_new(root, "ports", ports);

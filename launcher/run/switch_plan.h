@@ -21,6 +21,9 @@ struct switch_plan {
 /* The object for sluiced's configuration file; a new reference. NULL: no memory. */
 json_t *switch_plan_encode(const struct switch_plan *plan);
 
+/* The guest's port alone, as one of the configuration's; a new reference. */
+json_t *switch_plan_guest(const struct switch_plan *plan);
+
 /* The guest's address: the pod's, the one that was set, or one made from `name`, always the same:
  * aa:fc:00:xx:xx:xx. */
 struct mac switch_plan_guest_mac(const struct vm_settings *settings, const struct mac *pod_mac);

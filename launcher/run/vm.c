@@ -14,6 +14,7 @@
 #include "launcher/run/loop.h"
 #include "launcher/run/machine.h"
 #include "launcher/run/vm_halt.h"
+#include "launcher/run/vm_switch.h"
 #include "lib/log.h"
 
 #define SERVICE_GRACE_MS 2000
@@ -135,7 +136,7 @@ void vm_stop(struct vm *vm)
 	service_stop(vm->loop, &vm->vsock, SERVICE_GRACE_MS);
 	if (vm->has_vsock)
 		(void)unlink(vm->paths.vsock); /* of one that was killed */
-	service_stop(vm->loop, &vm->sluiced, SERVICE_GRACE_MS);
+	vm_switch_stop(vm);
 	stop_pod(vm);
 	console_free(vm->console);
 	log_info("stopped", log_int("us", (int64_t)((loop_now_ms() - begun_ms) * 1e3)));

@@ -8,7 +8,7 @@
  *   choose    VMM, kernel, root
  *   pod       what the CNI gave (pod_network.h)
  *   guard     the pod's kernel is mute, the host port is there (pod_guard.h)
- *   switch    sluiced
+ *   switch    sluiced, or the guest's port on somebody else's
  *   dns       what relays the pod's resolver on loopback (dns_relay.h), if it has one
  *   vsock     sluice-vsock
  *   storage   what serves the root
@@ -16,8 +16,8 @@
  *   vmm       the machine runs
  *   agent     it has answered, and the workload has started
  *
- * While it runs, sluiced is started anew when it ends. Anything else that ends before the workload
- * has is the VM's end.
+ * While it runs, sluiced is started anew when it ends (vm_switch.h). Anything else that ends before
+ * the workload has is the VM's end.
  *
  * Exit status: the workload's exit code, or 128 and its signal's number; 126 or 127 if the agent
  * could not run it; and of ours
@@ -68,6 +68,7 @@ struct vm_step_time {
 };
 
 struct vm_halt;
+struct vm_switch;
 
 struct vm {
 	const struct vm_settings *settings;
@@ -100,7 +101,8 @@ struct vm {
 	int blamed_status;
 	struct err blamed;
 	struct vm_halt *halt; /* NULL: nobody has asked for the end */
-	unsigned n_switch_starts;
+	struct vm_switch *network;
+	unsigned n_switch_starts; /* or how often the port was added to somebody else's */
 	struct vm_step_time steps[VM_STEPS_MAX];
 	unsigned n_steps; /* taken */
 	uint32_t workload_pid;

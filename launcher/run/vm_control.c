@@ -7,6 +7,7 @@
 #include "launcher/run/machine.h"
 #include "launcher/run/switch_plan.h"
 #include "launcher/run/vm_halt.h"
+#include "launcher/run/vm_switch.h"
 
 #define GRACE_DEFAULT_S 10
 #define GRACE_MAX_S     86400
@@ -67,6 +68,7 @@ static json_t *status(void *ctx, const json_t *params, struct err *err)
 	json_t *sw = child_object(&vm->sluiced);
 
 	json_object_set_new(sw, "starts", json_integer(vm->n_switch_starts));
+	json_object_set_new(sw, "socket", json_string(vm_switch_control(vm)));
 	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:{s:i}}", "name",
 		vm->settings->name, "pid", (int)getpid(), "state", state_of(vm), "vmm",
 		vmm_object(vm), "root", machine_root_name(vm->root), "guest", guest_object(vm),

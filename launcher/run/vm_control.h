@@ -5,7 +5,7 @@
  * The VM's own control socket (vm_paths.h), JSON-RPC 2.0 as lib/rpc_server.h:
  *
  *   vm.status {}            -> { name, pid, state, vmm: { kind, pid, state }, root, guest: { mac,
- *                                addresses }, switch: { pid, starts }, vsock: { pid },
+ *                                addresses }, switch: { pid, starts, socket }, vsock: { pid },
  *                                steps: [ { name, ms } ], workload: { pid } }
  *                              state: "starting", "running", "stopping"
  *   vm.stop { grace-s }     -> {}  vm_halt.h; it has ended when the socket is closed

@@ -16,7 +16,7 @@ int vm_paths_make(struct vm_paths *paths, const char *run_dir, const char *name,
 	} rows[] = {
 		{ paths->run_dir, "%1$s" },
 		{ paths->dir, "%1$s/%2$s" },
-		{ paths->switch_control, "%1$s/sluiced.sock" },
+		{ paths->switch_control, "%1$s/%2$s/sluiced.sock" },
 		{ paths->switch_port, "%1$s/%2$s.sock" },
 		{ paths->vsock, "%1$s/%2$s.vsock" },
 		{ paths->control, "%1$s/%2$s/control" },

@@ -4,12 +4,12 @@
 /*
  * Where things of a VM are. RUN is the setting run-dir, NAME the VM's name:
  *
- *   RUN/sluiced.sock       the switch's control socket (sluicectl)
  *   RUN/NAME.sock          its vhost-user port
  *   RUN/NAME.vsock         CONNECT <port>, and RUN/NAME.vsock_<port> for what the guest connects to
  *   RUN/NAME.log           what sluice-vm and its children say; stays
  *   RUN/NAME/              private, 0700, removed at the end:
  *     control              sluice-vm's own socket: status, stop
+ *     sluiced.sock         the switch's control socket (sluicectl)
  *     console, console.old what the guest's kernel said last
  *     sluiced.json, vsock.device, fs.device, initrd, ...
  */

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <jansson.h>
 #include <netlink/netlink.h>
 
 #include "launcher/pod/host_link.h"
@@ -20,7 +19,7 @@
 #include "launcher/run/loop.h"
 #include "launcher/run/machine.h"
 #include "launcher/run/programs.h"
-#include "launcher/run/switch_plan.h"
+#include "launcher/run/vm_switch.h"
 #include "lib/agent_wire.h"
 #include "lib/log.h"
 
@@ -148,60 +147,13 @@ static void on_vsock_ended(void *owner, const char *how)
 	vm_end_unless_machine_does(owner, VM_STATUS_VSOCK, err.text);
 }
 
-static int start_switch(struct vm *vm, struct err *err);
-
-static void on_switch_ended(void *owner, const char *how)
-{
-	struct vm *vm = owner;
-	struct err err = { "" };
-
-	log_error("switch-ended", log_str("how", how), log_int("starts", vm->n_switch_starts));
-	if (!vm->started || vm->ended)
-		return;
-	if (!(vm->kind->can & VMM_CAN_RECONNECT))
-		log_error("no-network", log_str("reason", "this VMM cannot connect again"));
-	if (start_switch(vm, &err) < 0)
-		vm_end(vm, VM_STATUS_START, err.text);
-}
-
-static int start_switch(struct vm *vm, struct err *err)
-{
-	char program[PATH_MAX];
-	char *argv[] = { program, (char *)"--config", vm->paths.switch_config, NULL };
-	const struct service_plan plan = { .name = "sluiced",
-		.argv = argv,
-		.notify_path = vm->paths.switch_notify,
-		.log = vm->log,
-		.ended = on_switch_ended,
-		.owner = vm };
-	int ret = programs_find("sluiced", program, err);
-
-	vm->n_switch_starts++;
-	return ret < 0 ? ret : service_start(vm->loop, vm->keeper, &plan, &vm->sluiced, err);
-}
-
-static int configure_switch(struct vm *vm, struct err *err)
-{
-	const struct pod_interface *pod = pod_network_interface(&vm->net, vm->net.pod_ifindex);
-	const struct switch_plan plan = { .settings = vm->settings,
-		.paths = &vm->paths,
-		.net = &vm->net,
-		.guard = &vm->guard.plan,
-		.guest_mac = switch_plan_guest_mac(vm->settings, &pod->mac) };
-	json_t *root = switch_plan_encode(&plan);
-	int ret = root == NULL ? -1 : json_dump_file(root, vm->paths.switch_config, JSON_INDENT(2));
-
-	json_decref(root);
-	return ret < 0 ? err_errno(err, errno, "cannot write %s", vm->paths.switch_config) : 0;
-}
-
 static int switch_step(struct vm *vm, struct err *err)
 {
-	int ret = configure_switch(vm, err);
+	int ret = vm_switch_start(vm, err);
 
-	if (ret == 0)
-		ret = start_switch(vm, err);
-	return ret < 0 ? ret : await_service(vm, &vm->sluiced, "sluiced", err);
+	if (ret < 0 || vm_switch_is_attached(vm))
+		return ret;
+	return await_service(vm, &vm->sluiced, "sluiced", err);
 }
 
 static int dns_step(struct vm *vm, struct err *err)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "launcher/run/child.h"
 #include "launcher/run/keeper.h"
 #include "launcher/run/remove_tree.h"
+#include "lib/unix_socket.h"
 
 /*
  * A launcher that is killed where it stands, with a child whose helpers outlive it as UML's do. The
@@ -240,6 +242,57 @@ static void test_group_without_leader(void **state)
 	assert_false(exists(launcher.dir));
 }
 
+/* A launcher that ends at once, with a request; in an orderly way or not. */
+static void leave_request(const char *path, bool orderly)
+{
+	pid_t launcher = fork();
+
+	if (launcher == 0) {
+		struct keeper *keeper = NULL;
+
+		prctl(PR_SET_CHILD_SUBREAPER, 0);
+		if (keeper_start(&keeper, NULL) < 0 ||
+			keeper_add_request(keeper, path, "remove it\n", NULL) < 0)
+			_exit(1);
+		if (orderly)
+			keeper_end(keeper);
+		_exit(0);
+	}
+	waitpid(launcher, NULL, 0);
+}
+
+static void test_request(void **state)
+{
+	char path[] = "/tmp/test_keeper.XXXXXX", line[32] = "";
+	int listener, client;
+
+	close(mkstemp(path));
+	unlink(path);
+	listener = unix_listen(path, 0600, NULL);
+	assert_true(listener >= 0);
+	leave_request(path, true);
+	assert_true(nothing_runs());
+	assert_true(accept(listener, NULL, NULL) < 0 && errno == EAGAIN);
+
+	leave_request(path, false);
+	assert_int_equal(fcntl(listener, F_SETFL, 0), 0);
+	client = accept(listener, NULL, NULL);
+	assert_int_equal(read(client, line, sizeof(line)), 10);
+	assert_string_equal(line, "remove it\n");
+	/* It waits for the answer, and then goes. */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), 0);
+	assert_int_equal(write(client, "{}\n", 3), 3);
+	assert_true(nothing_runs());
+	close(client);
+	close(listener);
+	/* Nobody is there any more: it goes as well. */
+	leave_request(path, false);
+	assert_true(nothing_runs());
+	unlink(path);
+	leave_request(path, false);
+	assert_true(nothing_runs());
+}
+
 static void test_too_many(void **state)
 {
 	struct keeper *keeper = NULL;
@@ -256,6 +309,9 @@ static void test_too_many(void **state)
 	assert_int_equal(keeper_add_path(keeper, "/tmp/none", &err), -ENOSPC);
 	assert_int_equal(keeper_add_path(keeper, "relative", &err), -EINVAL);
 	assert_string_equal(err.text, "cannot tell the keeper of relative: Invalid argument");
+	for (int i = 0; i < KEEPER_REQUESTS_MAX; i++)
+		assert_int_equal(keeper_add_request(keeper, "/tmp/none", "x", &err), 0);
+	assert_int_equal(keeper_add_request(keeper, "/tmp/none", "x", &err), -ENOSPC);
 	keeper_end(keeper);
 }
 
@@ -287,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_orderly_end),
 		cmocka_unit_test(test_dropped_group_lives),
 		cmocka_unit_test(test_group_without_leader),
+		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_holds_nothing),
 	};
