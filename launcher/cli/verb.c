@@ -28,6 +28,11 @@ const struct verb verbs[] = {
 		"list the guests' initramfs archives, or make one", image_verb, image_verb_man },
 	{ "inspect", "[--json] [--interface NAME] [--wait SECONDS]",
 		"show the network that this pod was given", inspect_verb, inspect_verb_man },
+	{ "port-forward",
+		"[--name NAME] [ADDRESS:]LOCAL:REMOTE...\n"
+		"  port-forward [--name NAME] --stdio REMOTE",
+		"make ports of a VM reachable here, whatever its network does", port_forward_verb,
+		port_forward_verb_man },
 	{ "run", "--rootfs DIR [OPTION]... [-- COMMAND [ARGUMENT]...]",
 		"boot a VM that has the pod's network, and run a command in it", run_verb,
 		run_verb_man },

@@ -10,7 +10,7 @@
 #include "lib/unix_socket.h"
 
 #define FIELD(member) SETTING_FIELD(struct vm_client_options, member)
-#define ALWAYS        8
+#define ALWAYS        16
 
 static const struct setting rows[] = {
 	{ "name", SETTING_NAME, FIELD(name), .unit = "NAME", .preset = "vm0", .groups = ALWAYS,
@@ -21,6 +21,8 @@ static const struct setting rows[] = {
 		.help = "print one JSON object" },
 	{ "follow", SETTING_BOOL, FIELD(follow), .preset = "false", .groups = VM_CLIENT_FOLLOW,
 		.help = "go on with what is said from now on" },
+	{ "stdio", SETTING_BOOL, FIELD(stdio), .preset = "false", .groups = VM_CLIENT_STDIO,
+		.help = "copy between one port and the standard input and output" },
 	{ "grace", SETTING_U32, FIELD(grace_s), .unit = "SECONDS", .preset = "10", .min = 0,
 		.max = 86400, .groups = VM_CLIENT_GRACE,
 		.help = "that its command has to end by itself" },
@@ -57,6 +59,17 @@ int vm_client_parse(
 	if (ret == 0)
 		ret = settings_from_args(&table, words, o, err);
 	return ret < 0 ? ret : vm_paths_make(&o->paths, o->run_dir, o->name, err);
+}
+
+bool vm_client_takes_next(const char *word, unsigned options)
+{
+	struct setting picked[N_ROWS];
+	struct settings table = pick(options, picked);
+	const struct setting *row = strncmp(word, "--", 2) == 0 && strchr(word, '=') == NULL
+					    ? settings_find(&table, word + 2)
+					    : NULL;
+
+	return row != NULL && row->type != SETTING_BOOL;
 }
 
 void vm_client_print_man(unsigned options, FILE *out)

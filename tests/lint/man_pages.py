@@ -14,7 +14,7 @@ import sys
 
 
 # page -> its program in the build tree, and the words that make it print a help text.
-VERBS = ("console", "doctor", "exec", "image", "inspect", "run", "status", "stop")
+VERBS = ("console", "doctor", "exec", "image", "inspect", "port-forward", "run", "status", "stop")
 PAGES = {
     "sluiced": ("switch/sluiced", [["--help"]]),
     "sluicectl": ("switch/cli/sluicectl", [["--help"]]),

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "launcher/run/forwarder.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "launcher/run/guest_dial.h"
+#include "launcher/run/stream_pair.h"
+#include "lib/cleanup.h"
+
+#define ACCEPTS_PER_TURN 16
+#define PAUSE_MS         100 /* where there are no descriptors for more */
+
+struct listener {
+	LIST_ENTRY(listener) link;
+	struct forwarder *forwarder;
+	int fd;
+	struct event *readable, *pause;
+	uint16_t local, remote;
+};
+
+/* First it is a dial, then a pair. */
+struct conn {
+	LIST_ENTRY(conn) link;
+	struct forwarder *forwarder;
+	int fd; /* until it is the pair's */
+	struct guest_dial *dial;
+	struct stream_pair *pair;
+	uint16_t local, remote;
+};
+
+struct forwarder {
+	struct event_base *loop;
+	const char *vsock;
+	struct forwarder_owner owner;
+	LIST_HEAD(, listener) listeners;
+	LIST_HEAD(, conn) conns;
+};
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+static void free_conn(struct conn *c)
+{
+	LIST_REMOVE(c, link);
+	guest_dial_free(c->dial);
+	stream_pair_free(c->pair);
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c);
+}
+
+static void refuse(struct conn *c, const struct err *why)
+{
+	struct forwarder_owner *owner = &c->forwarder->owner;
+
+	owner->refused(owner->owner, c->local, c->remote, why);
+	free_conn(c);
+}
+
+static void on_pair_ended(void *owner)
+{
+	free_conn(owner);
+}
+
+static void on_dialed(void *owner, int fd, const struct err *why)
+{
+	struct conn *c = owner;
+	const struct stream_pair_owner pair = { on_pair_ended, c };
+	struct err err = { "" };
+
+	if (fd < 0) {
+		refuse(c, why);
+		return;
+	}
+	guest_dial_free(c->dial);
+	c->dial = NULL;
+	c->pair = stream_pair_start(c->forwarder->loop, c->fd, fd, &pair);
+	c->fd = -1;
+	if (c->pair != NULL)
+		return;
+	(void)err_set(&err, -ENOMEM, "out of memory");
+	refuse(c, &err);
+}
+
+/* The descriptor is taken. */
+static void begin(const struct listener *l, int fd)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	const struct guest_dial_plan plan = {
+		.vsock = l->forwarder->vsock, .port = l->remote, .done = on_dialed, .owner = c
+	};
+	struct err err = { "" };
+	int on = 1;
+
+	if (c == NULL) {
+		close(fd);
+		return;
+	}
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	*c = (struct conn) {
+		.forwarder = l->forwarder, .fd = fd, .local = l->local, .remote = l->remote
+	};
+	LIST_INSERT_HEAD(&l->forwarder->conns, c, link);
+	if (guest_dial_start(l->forwarder->loop, &plan, &c->dial, &err) < 0)
+		refuse(c, &err);
+}
+
+/* --- listening ------------------------------------------------------------------------------- */
+
+static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)event_add(l->readable, NULL);
+}
+
+static void on_connection(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval pause = { 0, PAUSE_MS * 1000 };
+	struct listener *l = arg;
+
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (conn >= 0) {
+			begin(l, conn);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			(void)event_del(l->readable);
+			(void)event_add(l->pause, &pause);
+		}
+		return;
+	}
+}
+
+static socklen_t fill(const struct ip_addr *a, uint16_t port, struct sockaddr_storage *address)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+
+	*address = (struct sockaddr_storage) { 0 };
+	/* The port is at the same place in both. */
+	v4->sin_port = htons(port);
+	if (ip_addr_is_v4(a)) {
+		v4->sin_family = AF_INET;
+		memcpy(&v4->sin_addr, a->byte + 12, sizeof(v4->sin_addr));
+		return sizeof(*v4);
+	}
+	v6->sin6_family = AF_INET6;
+	memcpy(&v6->sin6_addr, a->byte, sizeof(v6->sin6_addr));
+	return sizeof(*v6);
+}
+
+static int open_socket(const struct ip_addr *a, uint16_t *port, struct err *err)
+{
+	cleanup_close int fd = -1;
+	struct sockaddr_storage address;
+	socklen_t len = fill(a, *port, &address), room = sizeof(address);
+	char text[IP_ADDR_TEXT_MAX];
+	int on = 1;
+
+	fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot make a socket");
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (address.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, SOMAXCONN) < 0 ||
+		getsockname(fd, (struct sockaddr *)&address, &room) < 0)
+		return err_errno(
+			err, errno, "cannot listen on %s port %u", ip_addr_format(a, text), *port);
+	*port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+	return steal_fd(&fd);
+}
+
+static void free_listener(struct listener *l)
+{
+	LIST_REMOVE(l, link);
+	if (l->readable != NULL)
+		event_free(l->readable);
+	if (l->pause != NULL)
+		event_free(l->pause);
+	close(l->fd);
+	free(l);
+}
+
+int forwarder_listen(struct forwarder *f, const struct ip_addr *address, uint16_t *local,
+	uint16_t remote, struct err *err)
+{
+	int fd = open_socket(address, local, err);
+	struct listener *l;
+
+	if (fd < 0)
+		return fd;
+	l = calloc(1, sizeof(*l));
+	if (l == NULL) {
+		close(fd);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	*l = (struct listener) { .forwarder = f, .fd = fd, .local = *local, .remote = remote };
+	LIST_INSERT_HEAD(&f->listeners, l, link);
+	l->readable = event_new(f->loop, fd, EV_READ | EV_PERSIST, on_connection, l);
+	l->pause = evtimer_new(f->loop, on_pause_over, l);
+	if (l->readable != NULL && l->pause != NULL && event_add(l->readable, NULL) == 0)
+		return 0;
+	free_listener(l);
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+struct forwarder *forwarder_new(
+	struct event_base *loop, const char *vsock, const struct forwarder_owner *owner)
+{
+	struct forwarder *f = calloc(1, sizeof(*f));
+
+	if (f != NULL)
+		*f = (struct forwarder) { .loop = loop, .vsock = vsock, .owner = *owner };
+	return f;
+}
+
+void forwarder_free(struct forwarder *f)
+{
+	if (f == NULL)
+		return;
+	while (!LIST_EMPTY(&f->conns))
+		free_conn(LIST_FIRST(&f->conns));
+	while (!LIST_EMPTY(&f->listeners))
+		free_listener(LIST_FIRST(&f->listeners));
+	free(f);
+}
