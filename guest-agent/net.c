@@ -53,10 +53,8 @@ static int add_addrs(struct net_setup *setup, struct err *err)
 		char text[IP_ADDR_TEXT_MAX];
 		int ret;
 
-		if (msg != NULL && put_addr(setup, msg, addr) < 0) {
-			nlmsg_free(msg);
-			msg = NULL;
-		}
+		if (msg != NULL)
+			msg = net_netlink_filled(msg, put_addr(setup, msg, addr));
 		ret = net_netlink_request(setup->sock, msg, err);
 		if (ret < 0)
 			return err_wrap(err, ret, "address %s/%u dev %s",
@@ -92,10 +90,8 @@ static int add_neighbours(struct net_setup *setup, struct err *err)
 		char text[IP_ADDR_TEXT_MAX];
 		int ret;
 
-		if (msg != NULL && put_neighbour(setup, msg, neighbour) < 0) {
-			nlmsg_free(msg);
-			msg = NULL;
-		}
+		if (msg != NULL)
+			msg = net_netlink_filled(msg, put_neighbour(setup, msg, neighbour));
 		ret = net_netlink_request(setup->sock, msg, err);
 		if (ret < 0)
 			return err_wrap(err, ret, "neighbour %s dev %s",

@@ -174,11 +174,9 @@ static struct nl_msg *change_of(int ifindex, unsigned flags, unsigned mask)
 	};
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWLINK, 0);
 
-	if (msg != NULL && nlmsg_append(msg, &header, sizeof(header), NLMSG_ALIGNTO) < 0) {
-		nlmsg_free(msg);
+	if (msg == NULL)
 		return NULL;
-	}
-	return msg;
+	return net_netlink_filled(msg, nlmsg_append(msg, &header, sizeof(header), NLMSG_ALIGNTO));
 }
 
 static int set_up(struct net_setup *setup, int ifindex, bool up, struct err *err)
@@ -190,10 +188,8 @@ static int rename_device(struct net_setup *setup, int ifindex, const char *name,
 {
 	struct nl_msg *msg = change_of(ifindex, 0, 0);
 
-	if (msg != NULL && nla_put_string(msg, IFLA_IFNAME, name) < 0) {
-		nlmsg_free(msg);
-		msg = NULL;
-	}
+	if (msg != NULL)
+		msg = net_netlink_filled(msg, nla_put_string(msg, IFLA_IFNAME, name));
 	return net_netlink_request(setup->sock, msg, err);
 }
 
@@ -201,19 +197,13 @@ static int set_mac_and_mtu(struct net_setup *setup, const struct device *device,
 	const struct machine_nic *nic, struct err *err)
 {
 	struct nl_msg *msg = change_of(device->ifindex, 0, 0);
-	int ret = 0;
+	int ret = msg != NULL ? 0 : -ENOMEM;
 
-	if (msg == NULL)
-		return err_errno(err, ENOMEM, "netlink");
-	if (nic->has_mac && memcmp(&nic->mac, &device->mac, sizeof(nic->mac)) != 0)
+	if (ret == 0 && nic->has_mac && memcmp(&nic->mac, &device->mac, sizeof(nic->mac)) != 0)
 		ret = nla_put(msg, IFLA_ADDRESS, sizeof(nic->mac), &nic->mac);
 	if (ret == 0 && nic->mtu != device->mtu)
 		ret = nla_put_u32(msg, IFLA_MTU, nic->mtu);
-	if (ret < 0) {
-		nlmsg_free(msg);
-		return err_errno(err, ENOMEM, "netlink");
-	}
-	return net_netlink_request(setup->sock, msg, err);
+	return net_netlink_request(setup->sock, net_netlink_filled(msg, ret), err);
 }
 
 /* Out of each other's way first: two may be called what the other is to be. */

@@ -184,6 +184,14 @@ int net_netlink_dump(
 	return list.error < 0 ? err_set(err, list.error, "%s", strerrordesc_np(-list.error)) : 0;
 }
 
+struct nl_msg *net_netlink_filled(struct nl_msg *msg, int ret)
+{
+	if (ret >= 0)
+		return msg;
+	nlmsg_free(msg);
+	return NULL;
+}
+
 int net_netlink_put_ip(struct nl_msg *msg, int attr, const struct ip_addr *addr)
 {
 	if (ip_addr_is_v4(addr))

@@ -30,5 +30,11 @@ typedef int (*net_netlink_fn)(void *arg, struct nlmsghdr *message);
 int net_netlink_dump(
 	struct nl_sock *sock, int type, int family, net_netlink_fn fn, void *arg, struct err *err);
 
+/*
+ * `msg`, which `ret` says has been filled; negative: it could not be, and is freed. NULL then, as
+ * for a message that could not be made to begin with: net_netlink_request() says so.
+ */
+struct nl_msg *net_netlink_filled(struct nl_msg *msg, int ret);
+
 /* Puts its four or sixteen bytes. */
 int net_netlink_put_ip(struct nl_msg *msg, int attr, const struct ip_addr *addr);

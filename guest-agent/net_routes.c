@@ -160,10 +160,7 @@ static int send_route(
 	if (msg != NULL)
 		header = nlmsg_put(
 			msg, NL_AUTO_PORT, NL_AUTO_SEQ, RTM_NEWROUTE, 0, NLM_F_CREATE | flags);
-	if (header == NULL || put_route(setup, msg, route) < 0) {
-		nlmsg_free(msg);
-		msg = NULL;
-	}
+	msg = net_netlink_filled(msg, header != NULL ? put_route(setup, msg, route) : -ENOMEM);
 	return net_netlink_request(setup->sock, msg, err);
 }
 

@@ -95,11 +95,7 @@ static struct nl_msg *message_of(const struct machine_rule *rule)
 {
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
 
-	if (msg != NULL && put_rule(msg, rule) < 0) {
-		nlmsg_free(msg);
-		return NULL;
-	}
-	return msg;
+	return msg != NULL ? net_netlink_filled(msg, put_rule(msg, rule)) : NULL;
 }
 
 /* One that is there already is one of the kernel's own. */

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launcher/image/sparse_walk.h"
+
 #define CHUNK_SIZE 65536
 
 static int write_all(int out, const uint8_t *data, size_t len, off_t at)
@@ -53,10 +55,12 @@ static ssize_t copy_some(int in, int out, off_t at, size_t len)
 	return ret < 0 ? ret : n;
 }
 
-static int copy_range(int in, int out, off_t at, off_t end)
+static int copy_range(void *arg, int in, off_t at, off_t end)
 {
+	const int *out = arg;
+
 	while (at < end) {
-		ssize_t n = copy_some(in, out, at, (size_t)(end - at));
+		ssize_t n = copy_some(in, *out, at, (size_t)(end - at));
 
 		if (n == -EINTR)
 			continue;
@@ -70,23 +74,10 @@ static int copy_range(int in, int out, off_t at, off_t end)
 int sparse_copy(int in, int out)
 {
 	struct stat st;
-	off_t at = 0;
-	int ret = 0;
 
 	if (ioctl(out, FICLONE, in) == 0)
 		return 0;
 	if (fstat(in, &st) < 0 || ftruncate(out, st.st_size) < 0)
 		return -errno;
-	while (ret == 0 && at < st.st_size) {
-		off_t data = lseek(in, at, SEEK_DATA);
-		off_t hole = data < 0 ? -1 : lseek(in, data, SEEK_HOLE);
-
-		if (data < 0 && errno == ENXIO)
-			return 0;
-		if (hole < 0)
-			return -errno;
-		ret = copy_range(in, out, data, hole);
-		at = hole;
-	}
-	return ret;
+	return sparse_walk(in, st.st_size, copy_range, &out);
 }

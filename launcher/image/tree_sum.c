@@ -15,6 +15,7 @@
 
 #include <openssl/evp.h>
 
+#include "launcher/image/sparse_walk.h"
 #include "lib/cleanup.h"
 
 #define READ_SIZE       (256 * 1024)
@@ -142,8 +143,9 @@ static int add_xattrs(struct walk *w, int dir, const char *name)
 /* --- files ----------------------------------------------------------------------------------- */
 
 /* From `at` up to `end`, which may have come nearer since we were told of it. */
-static int add_data(struct walk *w, int fd, off_t at, off_t end)
+static int add_data(void *arg, int fd, off_t at, off_t end)
 {
+	struct walk *w = arg;
 	const uint64_t where[] = { (uint64_t)at, (uint64_t)(end - at) };
 
 	add_numbers(w, w->content, where, 2);
@@ -165,23 +167,9 @@ static int add_data(struct walk *w, int fd, off_t at, off_t end)
 static int add_contents(struct walk *w, int fd, off_t size)
 {
 	const uint64_t n = (uint64_t)size;
-	off_t at = 0;
-	int ret = 0;
 
 	add_numbers(w, w->content, &n, 1);
-	while (ret == 0 && at < size) {
-		off_t data = lseek(fd, at, SEEK_DATA);
-		off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-
-		if (data < 0 && errno == ENXIO)
-			return 0;
-		if (hole < 0)
-			return -errno;
-		at = hole < size ? hole : size;
-		if (data < at)
-			ret = add_data(w, fd, data, at);
-	}
-	return ret;
+	return sparse_walk(fd, size, add_data, w);
 }
 
 static int add_file(struct walk *w, int dir, const char *name, const struct stat *st)

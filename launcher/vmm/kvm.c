@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 
 #include "lib/cleanup.h"
 
-int kvm_usable(struct err *err)
+static int probe(struct err *err)
 {
 	cleanup_close int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	cleanup_close int machine = -1;
@@ -24,4 +26,18 @@ int kvm_usable(struct err *err)
 	if (machine < 0)
 		return err_errno(err, errno, "KVM cannot create a machine");
 	return 0;
+}
+
+int kvm_usable(struct err *err)
+{
+	static struct err why;
+	static bool probed;
+	static int ret;
+
+	if (!probed)
+		ret = probe(&why);
+	probed = true;
+	if (ret < 0 && err != NULL)
+		*err = why;
+	return ret;
 }

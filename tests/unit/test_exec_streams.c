@@ -120,28 +120,36 @@ static uint64_t drain(int fd, bool slow)
 	return n;
 }
 
-/* `pair` makes two connected descriptors: [0] to be read, [1] to be written. */
-static void echo_through(int (*pair)(int fds[2]), bool slow_agent, bool slow_reader)
+/* From in[0], which is fed by in[1], to out[1], which is read at out[0]; all are closed. */
+static void echo_between(const int in[2], const int out[2], bool slow_agent, bool slow_reader)
 {
 	struct fake_agent agent;
-	int in[2], out[2];
+	int feed_to = in[1];
 	struct program program = { .fds = { -1, -1, STDERR_FILENO } };
 	pthread_t feeder;
 
-	assert_int_equal(pair(in), 0);
-	assert_int_equal(pair(out), 0);
 	fake_agent_start(&agent, echo, slow_agent ? &agent : NULL);
 	program.fds[0] = in[0];
 	program.fds[1] = out[1];
 	program_start(&program, agent.path, INTERACTIVE);
 	close(in[0]);
 	close(out[1]);
-	pthread_create(&feeder, NULL, feed, &in[1]);
+	pthread_create(&feeder, NULL, feed, &feed_to);
 	assert_int_equal(drain(out[0], slow_reader), STREAM_LEN);
 	pthread_join(feeder, NULL);
 	assert_int_equal(program_wait(&program), 0);
 	fake_agent_stop(&agent);
 	close(out[0]);
+}
+
+/* `pair` makes two connected descriptors: [0] to be read, [1] to be written. */
+static void echo_through(int (*pair)(int fds[2]), bool slow_agent, bool slow_reader)
+{
+	int in[2], out[2];
+
+	assert_int_equal(pair(in), 0);
+	assert_int_equal(pair(out), 0);
+	echo_between(in, out, slow_agent, slow_reader);
 }
 
 static int make_pipe(int fds[2])
@@ -291,27 +299,13 @@ static void test_flags_are_left_alone(void **state)
 /* A caller that has made its descriptors non-blocking, as some run-times do. */
 static void test_non_blocking(void **state)
 {
-	struct program program = { .fds = { -1, -1, STDERR_FILENO } };
-	struct fake_agent agent;
-	pthread_t feeder;
 	int in[2], out[2];
 
 	assert_int_equal(pipe2(in, O_CLOEXEC | O_NONBLOCK), 0);
 	assert_int_equal(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
 	assert_int_equal(fcntl(in[1], F_SETFL, 0), 0);
 	assert_int_equal(fcntl(out[0], F_SETFL, 0), 0);
-	fake_agent_start(&agent, echo, NULL);
-	program.fds[0] = in[0];
-	program.fds[1] = out[1];
-	program_start(&program, agent.path, INTERACTIVE);
-	close(in[0]);
-	close(out[1]);
-	pthread_create(&feeder, NULL, feed, &in[1]);
-	assert_int_equal(drain(out[0], true), STREAM_LEN);
-	pthread_join(feeder, NULL);
-	assert_int_equal(program_wait(&program), 0);
-	fake_agent_stop(&agent);
-	close(out[0]);
+	echo_between(in, out, false, true);
 }
 
 /* --- both outputs into one ------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include <linux/fib_rules.h>
 
 #include "config/machine_net.h"
+#include "json_text.h"
 
 #define NIC "{ \"ifname\": \"eth0\", \"address\": \"02:00:00:00:aa:02\", \"mtu\": 1500 }"
 
@@ -26,21 +27,11 @@
 #define RULE(entry)      NET("", "", entry, "")
 #define NEIGHBOUR(entry) NET("", "", "", entry)
 
-static json_t *parse(const char *text)
-{
-	json_error_t why;
-	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &why);
-
-	if (json == NULL)
-		fail_msg("%s: %s", text, why.text);
-	return json;
-}
-
 static struct machine_net good(const char *text)
 {
 	struct machine_net net;
 	struct err err = { "" };
-	json_t *json = parse(text);
+	json_t *json = json_text(text);
 
 	if (machine_net_decode(json, "network.", &net, &err) < 0)
 		fail_msg("%s: %s", text, err.text);
@@ -52,7 +43,7 @@ static void refused(const char *text, const char *message)
 {
 	struct machine_net net;
 	struct err err = { "" };
-	json_t *json = parse(text);
+	json_t *json = json_text(text);
 
 	assert_true(machine_net_decode(json, "network.", &net, &err) < 0);
 	assert_string_equal(err.text, message);
@@ -64,7 +55,7 @@ static void refused(const char *text, const char *message)
 static void round_trip(const char *text)
 {
 	struct machine_net net = good(text);
-	json_t *json = machine_net_encode(&net), *want = parse(text);
+	json_t *json = machine_net_encode(&net), *want = json_text(text);
 
 	if (!json_equal(json, want))
 		fail_msg("%s became %s", text, json_dumps(json, 0));
@@ -273,7 +264,7 @@ static void test_refused_destinations(void **state)
 		"10.0.0.0/+8", "10.0.0.0/8/8", "/8", "fd00::/64", "10.0.0.0/08888", "everywhere" };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		json_t *json = parse(R(", \"dev\": \"eth0\""));
+		json_t *json = json_text(R(", \"dev\": \"eth0\""));
 		struct machine_net net;
 		struct err err = { "" };
 
@@ -366,7 +357,7 @@ static void test_round_trip(void **state)
 
 static void test_bounds(void **state)
 {
-	json_t *json = parse(NET("", "", "", ""));
+	json_t *json = json_text(NET("", "", "", ""));
 	struct machine_net net;
 	struct err err;
 

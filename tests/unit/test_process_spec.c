@@ -15,22 +15,13 @@
 #include <linux/capability.h>
 
 #include "config/process_spec.h"
-
-static json_t *parse(const char *text)
-{
-	json_error_t why;
-	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &why);
-
-	if (json == NULL)
-		fail_msg("%s: %s", text, why.text);
-	return json;
-}
+#include "json_text.h"
 
 static struct process_spec good(const char *text)
 {
 	struct process_spec spec;
 	struct err err = { "" };
-	json_t *json = parse(text);
+	json_t *json = json_text(text);
 
 	if (process_spec_decode(json, "process.", &spec, &err) < 0)
 		fail_msg("%s: %s", text, err.text);
@@ -42,7 +33,7 @@ static void refused(const char *text, const char *message)
 {
 	struct process_spec spec;
 	struct err err = { "" };
-	json_t *json = parse(text);
+	json_t *json = json_text(text);
 
 	assert_true(process_spec_decode(json, "process.", &spec, &err) < 0);
 	assert_string_equal(err.text, message);
@@ -55,7 +46,7 @@ static void refused(const char *text, const char *message)
 /* Encoded, and what that decodes to encoded again: both are `text`. */
 static void round_trip(const char *text)
 {
-	json_t *want = parse(text);
+	json_t *want = json_text(text);
 	struct process_spec spec = good(text);
 	json_t *json = process_spec_encode(&spec);
 

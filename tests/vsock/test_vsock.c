@@ -275,10 +275,17 @@ static void test_guest_connects(void **state)
 	close(listener);
 }
 
+static void guest_shuts(struct vsock_lab *lab, uint32_t host_port, uint32_t flags)
+{
+	struct virtio_vsock_hdr h = guest_header(VIRTIO_VSOCK_OP_SHUTDOWN, PORT, host_port);
+
+	h.flags = flags;
+	guest_send_raw(lab, &h, NULL, 0);
+}
+
 static void test_half_close(void **state)
 {
 	struct vsock_lab *lab = *state;
-	struct virtio_vsock_hdr h;
 	uint32_t host_port;
 	struct packet p;
 	char got[4];
@@ -292,9 +299,7 @@ static void test_half_close(void **state)
 	guest_expect(lab, VIRTIO_VSOCK_OP_SHUTDOWN, &p);
 	assert_int_equal(p.h.flags, VIRTIO_VSOCK_SHUTDOWN_SEND);
 	guest_write(lab, PORT, host_port, "more", 4);
-	h = guest_header(VIRTIO_VSOCK_OP_SHUTDOWN, PORT, host_port);
-	h.flags = VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND;
-	guest_send_raw(lab, &h, NULL, 0);
+	guest_shuts(lab, host_port, VIRTIO_VSOCK_SHUTDOWN_RCV | VIRTIO_VSOCK_SHUTDOWN_SEND);
 	host_read(fd, got, 4);
 	assert_memory_equal(got, "more", 4);
 	host_expect_end(fd);
@@ -306,22 +311,18 @@ static void test_half_close(void **state)
 static void test_guest_half_closes(void **state)
 {
 	struct vsock_lab *lab = *state;
-	struct virtio_vsock_hdr h;
 	uint32_t host_port;
 	struct packet p;
 	int fd;
 
 	lab_boot_simply(lab);
 	fd = host_connect(lab, PORT, &host_port);
-	h = guest_header(VIRTIO_VSOCK_OP_SHUTDOWN, PORT, host_port);
-	h.flags = VIRTIO_VSOCK_SHUTDOWN_SEND;
-	guest_send_raw(lab, &h, NULL, 0);
+	guest_shuts(lab, host_port, VIRTIO_VSOCK_SHUTDOWN_SEND);
 	host_expect_end(fd);
 	send(fd, "still", 5, 0);
 	guest_expect(lab, VIRTIO_VSOCK_OP_RW, &p);
 	assert_memory_equal(p.data, "still", 5);
-	h.flags = VIRTIO_VSOCK_SHUTDOWN_RCV;
-	guest_send_raw(lab, &h, NULL, 0);
+	guest_shuts(lab, host_port, VIRTIO_VSOCK_SHUTDOWN_RCV);
 	guest_expect(lab, VIRTIO_VSOCK_OP_RST, &p);
 	assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), -1);
 	close(fd);
