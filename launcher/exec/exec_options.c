@@ -20,10 +20,11 @@ static const struct setting rows[] = {
 	{ "socket", SETTING_PATH, FIELD(socket), .unit = "PATH",
 		.help = "its vsock socket, wherever that is" },
 	{ "user", SETTING_STRING, FIELD(user), .unit = "USER[:GROUP]",
-		.help = "who runs the command, by number or by the guest's names (default: who "
-			"runs the workload)" },
+		.help = "-u: who runs the command, by number or by the guest's names (default: "
+			"who runs the workload)" },
 	{ "cwd", SETTING_PATH, FIELD(cwd), .unit = "PATH",
-		.help = "its working directory (default: the workload's)" },
+		.help = "-w: its working directory (default: the workload's)" },
+	{ "workdir", SETTING_PATH, FIELD(cwd), .unit = "PATH", .help = "the same" },
 	{ "env-file", SETTING_PATH, FIELD(env_file), .unit = "PATH",
 		.help = "strings K=V of its environment, each ended by a NUL byte" },
 	{ "inherit-env", SETTING_BOOL, FIELD(inherit_env), .preset = "false",
@@ -83,6 +84,14 @@ static int take_letters(const char *letters, struct exec_options *opts, struct e
 	return 0;
 }
 
+/* Short forms of what has a value. */
+static char *long_form(char *word)
+{
+	if (strcmp(word, "-u") == 0)
+		return (char *)"--user";
+	return strcmp(word, "-w") == 0 ? (char *)"--cwd" : word;
+}
+
 /* Whether the next word is this one's value. */
 static bool takes_next(const char *word)
 {
@@ -101,7 +110,7 @@ static int split(char **argv, struct words *words, struct exec_options *opts, st
 	int ret = 0;
 
 	for (; ret == 0 && *argv != NULL && strcmp(*argv, "--") != 0; argv++) {
-		char *word = *argv;
+		char *word = long_form(*argv);
 
 		if (strcmp(word, "--env") == 0 || strcmp(word, "-e") == 0) {
 			ret = add_env(words, argv[1], err);

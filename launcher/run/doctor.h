@@ -53,6 +53,7 @@ void doctor_note(struct doctor *d, enum doctor_level level, const char *name, co
 bool doctor_needs_host_port(const struct doctor *d);
 
 /* Parts of doctor_examine(). */
+void doctor_examine_command(struct doctor *d);
 void doctor_examine_pod(struct doctor *d);
 void doctor_examine_network(struct doctor *d);
 void doctor_examine_machine(struct doctor *d);

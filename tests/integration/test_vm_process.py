@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who the workload of a VM is and what it may do, as itself sees it; and who is refused."""
 
+import re
 import time
 
 from cni import Calico
@@ -75,14 +76,14 @@ def process_settings(lab):
     assert (seen["Made"], seen["Ping"]) == ("640 33:33", "0"), seen
     assert seen["Env"] == "yes too", seen
 
-    beside = look(vm.exec(shell("1")).check().out)
+    beside = look(vm.exec(shell("1"), "--workdir=/var").check().out)
     for key in ("CapEff", "CapAmb", "Uid", "Umask", "NoNewPrivs", "Max open files", "cwd"):
         assert beside[key] == seen[key], (key, beside[key], seen[key])
     assert set(beside["Groups"].split()) == {"4", "29", "4321"}, beside
-    root = look(vm.exec(shell("2"), "--user=0:0").check().out)
+    root = look(vm.exec(shell("2"), "-u", "0:0", "-w", "/etc").check().out)
     assert capabilities(root) == {"CapInh": 0, "CapPrm": want, "CapEff": want, "CapBnd": want,
                                   "CapAmb": 0}, root
-    assert root["Uid"] == "0 0 0 0" and root["Made"] == "640 0:0", root
+    assert (root["Uid"], root["cwd"]) == ("0 0 0 0", "/etc") and root["Made"] == "640 0:0", root
     vm.verb("stop", "--grace", "0")
     job.wait()
     vm.assert_gone()
@@ -101,6 +102,11 @@ def process_refused(lab):
         assert_says(vm.run("echo ran", option), 125, *words)
     assert_says(vm.run("echo ran", "--cap-add=KILL", "--cap-drop=KILL"), 125, "CAP_KILL")
     assert time.monotonic() - begun < 5
+    # Doctor looks at the same.
+    words = [word if word != "run" else "doctor" for word in vm.words("--umask=9")]
+    code, said = vm.net.pod.try_run(" ".join([*words, "--switch-socket=/no/such"]))
+    assert code == 1 and re.search(r"^fail  process +umask: ", said, re.MULTILINE), said
+    assert re.search(r"^fail  switch-socket +cannot connect to /no/such", said, re.MULTILINE), said
     vm.assert_gone()
     # What only the guest knows.
     assert_says(vm.run("echo ran", "--group-add=nobodys"), 126, "no group \"nobodys\"")
