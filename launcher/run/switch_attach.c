@@ -4,9 +4,11 @@
  * Theory of operation. One connection at a time, and on it one request at a time, in this order:
  *
  *   AWAY      no connection; a timer makes one
+ *   FOLLOWING events: from now on we are told when a port is removed
  *   LOOKING   port.show: does the port fit what is there, and is it perhaps there still?
  *   ADDING    port.add
- *   THERE     nothing, until the connection ends
+ *   THERE     nothing, until the connection ends, or somebody removes the port: by hand, or with a
+ *             configuration that is read again
  *   LEAVING   port.del
  *
  * Whatever goes wrong the first time is the caller's error. Later it is logged, and tried again
@@ -40,7 +42,7 @@
 #define ANSWER_MS  5000
 #define ANSWER_MAX (4U << 20)
 
-enum state { AWAY, LOOKING, ADDING, THERE, LEAVING };
+enum state { AWAY, FOLLOWING, LOOKING, ADDING, THERE, LEAVING };
 
 struct switch_attach {
 	struct event_base *loop;
@@ -186,6 +188,9 @@ static void take_result(struct switch_attach *a, const json_t *result)
 	int ret;
 
 	switch (a->state) {
+	case FOLLOWING:
+		ask(a, LOOKING, "port.show", NULL);
+		break;
 	case LOOKING:
 		ret = look_at_ports(a, result, &a->why);
 		if (ret < 0)
@@ -209,10 +214,26 @@ static void take_result(struct switch_attach *a, const json_t *result)
 	}
 }
 
+static void take_event(struct switch_attach *a, const json_t *event)
+{
+	if (a->state != THERE || !has_text(event, "event", "port-removed") ||
+		!has_text(event, "port", port_text(a, "name")))
+		return;
+	(void)err_set(&a->why, -ENOENT, "the port was removed");
+	fail(a);
+}
+
 static void take_line(struct switch_attach *a, const char *line, size_t len)
 {
+	struct json_rpc_request event;
 	json_t *result = NULL;
 
+	if (json_rpc_decode(line, len, &event, NULL) == JSON_RPC_OK) {
+		take_event(a, event.params);
+		json_rpc_request_free(&event);
+		return;
+	}
+	json_rpc_request_free(&event);
 	if (json_rpc_decode_response(line, len, 1, &result, &a->why) < 0) {
 		fail(a);
 		return;
@@ -224,15 +245,16 @@ static void take_line(struct switch_attach *a, const char *line, size_t len)
 static void on_readable(void *owner)
 {
 	struct switch_attach *a = owner;
-	struct evbuffer *in = exec_link_in(a->link);
+	char *line;
 	size_t len;
-	cleanup_free char *line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
 
-	if (line != NULL) {
+	while (a->link != NULL &&
+		(line = evbuffer_readln(exec_link_in(a->link), &len, EVBUFFER_EOL_LF)) != NULL) {
 		take_line(a, line, len);
-		return;
+		free(line);
 	}
-	if (!exec_link_hung_up(a->link) && evbuffer_get_length(in) < ANSWER_MAX)
+	if (a->link == NULL || (!exec_link_hung_up(a->link) &&
+				       evbuffer_get_length(exec_link_in(a->link)) < ANSWER_MAX))
 		return;
 	(void)err_set(&a->why, -ECONNRESET, "the connection to the switch was closed");
 	fail(a);
@@ -259,7 +281,7 @@ static void look(struct switch_attach *a)
 		return;
 	}
 	exec_link_listen(a->link, true);
-	ask(a, LOOKING, "port.show", NULL);
+	ask(a, FOLLOWING, "events", NULL);
 }
 
 static void on_time(evutil_socket_t fd, short what, void *arg)

@@ -3,9 +3,9 @@
 
 /*
  * A guest's port on a switch that somebody else runs. It is added over the control socket, and
- * removed at the end, also of a launcher that is killed (keeper.h). A switch that is started anew
- * does not know of it any more: it is added again, as soon as the switch is there (backoff.h). The
- * connection stays open meanwhile, so that its end tells.
+ * removed at the end, also of a launcher that is killed (keeper.h). A switch that is started anew,
+ * or reads its configuration again, does not know of it any more: it is added again, as soon as the
+ * switch is there (backoff.h). The connection stays open meanwhile, so that it is known.
  *
  * Thread-safety: main thread.
  */

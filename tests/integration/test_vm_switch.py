@@ -122,10 +122,13 @@ def switch_of_somebody_else(lab):
     assert switch_of(one) == {"pid": 0, "starts": 1, "socket": lab.path("ctl.sock")}, switch_of(one)
     assert lab.sluiced.show("one")["peer"]["connected"]
 
+    lab.sluiced.ctl("config", "reload")  # which has neither
+    for vm in (one, two):
+        wait_until(lambda vm=vm: switch_of(vm)["starts"] == 2, "the port to be added again")
     lab.sluiced.kill()
     lab.start(config)
     for vm in (one, two):
-        wait_until(lambda vm=vm: switch_of(vm)["starts"] == 2, "the port to be added again")
+        wait_until(lambda vm=vm: switch_of(vm)["starts"] == 3, "the port to be added again")
     assert {port["ifname"] for port in lab.sluiced.ctl("port", "show")} == {"other", "one", "two"}
     assert one.exec("echo works").check().out == b"works\n"
     assert "switch-lost" in one.log() and "no-network" in one.log(), one.log()
