@@ -42,6 +42,8 @@ void vm_end_unless_machine_does(struct vm *vm, int status, const char *reason)
 {
 	const struct timeval patience = { 1, 0 };
 
+	if (vm->ended)
+		return;
 	if (vm->blame == NULL)
 		vm->blame = evtimer_new(vm->loop, on_blame, vm);
 	if (vm->blame == NULL) {
