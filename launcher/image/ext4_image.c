@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The image grows under a name that nobody takes for an image, locked by its maker, and gets its
- * own when it is complete: those that somebody was killed over are removed by the next one to make
- * an image. The tree is summed up before; afterwards it must not have changed, or else the image
- * would be cached under the sum of something else.
+ * The tree is summed up before; afterwards it must not have changed, or else the image would be
+ * cached under the sum of something else.
  */
 
 #include "launcher/image/ext4_image.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,20 +14,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "launcher/image/cache_file.h"
 #include "launcher/image/sparse_copy.h"
 #include "launcher/image/tree_sum.h"
 #include "launcher/run/command.h"
 #include "lib/cleanup.h"
 
-#define MIB        (UINT64_C(1) << 20)
-#define TEXT_SIZE  4096
-#define HEX_LEN    (2 * TREE_SUM_LEN)
-#define NEW_PREFIX ".new-"
+#define MIB       (UINT64_C(1) << 20)
+#define TEXT_SIZE 4096
+#define HEX_LEN   (2 * TREE_SUM_LEN)
 
 #define INODE_SIZE 256
 #define INODE_SLACK                                                                                \
@@ -157,41 +153,6 @@ static int fill(
 
 /* --- the cache ------------------------------------------------------------------------------- */
 
-static void remove_if_abandoned(int dir, const char *name)
-{
-	cleanup_close int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-		unlinkat(dir, name, 0);
-}
-
-static void remove_abandoned(const char *cache_dir)
-{
-	DIR *dir = opendir(cache_dir);
-	const struct dirent *entry;
-
-	if (dir == NULL)
-		return;
-	while ((entry = readdir(dir)) != NULL)
-		if (strncmp(entry->d_name, NEW_PREFIX, strlen(NEW_PREFIX)) == 0)
-			remove_if_abandoned(dirfd(dir), entry->d_name);
-	closedir(dir);
-}
-
-/* A new file, whose name is written over `template`, and locked. It may have been taken for an
- * abandoned one before it was. */
-static int new_file(char *template, struct err *err)
-{
-	cleanup_close int fd = mkostemp(template, O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0)
-		return err_errno(err, errno, "cannot make %s", template);
-	if (flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, errno, "cannot use %s", template);
-	return st.st_nlink > 0 ? steal_fd(&fd) : err_set(err, -EAGAIN, "%s was removed", template);
-}
-
 static int make(
 	const struct ext4_plan *plan, const struct tree_sum *sum, const char *path, struct err *err)
 {
@@ -199,10 +160,7 @@ static int make(
 	cleanup_close int fd = -1;
 	int ret;
 
-	if (asprintf(&file, "%s/" NEW_PREFIX "XXXXXX", plan->cache_dir) < 0)
-		return err_set(err, -ENOMEM, "out of memory");
-	remove_abandoned(plan->cache_dir);
-	fd = new_file(file, err);
+	fd = cache_file_new(plan->cache_dir, &file, err);
 	if (fd < 0)
 		return fd;
 	ret = fill(plan, sum, file, err);
