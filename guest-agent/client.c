@@ -186,6 +186,10 @@ static ssize_t read_some(struct client *client)
 	static uint8_t buffer[READ_SIZE];
 	ssize_t n = read(client->fd, buffer, sizeof(buffer));
 
+	/* So a vsock says that its peer has closed altogether, where we had shut our end before
+	 * (Linux 6.1). */
+	if (n < 0 && errno == ENOTCONN)
+		return 0;
 	if (n < 0)
 		return -errno;
 	if (n > 0 && evbuffer_add(client->in, buffer, (size_t)n) < 0)

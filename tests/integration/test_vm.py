@@ -186,6 +186,7 @@ def under_qemu(lab, root):
     assert vm.exec("cat", data=b"x" * MIB).check().out == b"x" * MIB
     job.signal(signal.SIGTERM)
     job.wait().check(9)
+    assert "event=shutdown" in vm.log(), "the guest was killed before it had turned itself off"
     vm.assert_gone()
 
 
