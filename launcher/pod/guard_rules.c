@@ -38,7 +38,8 @@
  * packet that the switch let through by mistake is not forwarded to the uplink, nor delivered to
  * another of the pod's addresses. In the other direction rule 3 keeps packets for the service
  * addresses from being forwarded from eth0 to sluice0. What the kernel sends out of sluice0 comes
- * in by sluice0p, where the switch's socket takes it and the kernel is not to see it again.
+ * in by sluice0p, where the switch's socket takes it and the kernel is not to see it again. A
+ * guest's TAP (tap_link.h) is such an end as well.
  */
 
 #include "launcher/pod/guard_rules.h"
@@ -215,6 +216,14 @@ static void put_host_chains(FILE *out, const struct guard_plan *plan)
 	fputs(DROP("host_far_end") "}\n", out);
 }
 
+/* All that comes in is the switch's, which has heard it before. */
+static void put_tap_chain(FILE *out, const struct guard_plan *plan)
+{
+	fputs("chain guest_tap {\n", out);
+	fprintf(out, base_chain, plan->tap);
+	fputs(DROP("guest_tap") "}\n", out);
+}
+
 static void put_counters(FILE *out, const struct guard_plan *plan)
 {
 	fputs("counter reflected { }\n"
@@ -228,6 +237,8 @@ static void put_counters(FILE *out, const struct guard_plan *plan)
 		fputs("counter host_stray { }\n"
 		      "counter host_far_end { }\n",
 			out);
+	if (plan->tap[0] != '\0')
+		fputs("counter guest_tap { }\n", out);
 }
 
 /* What there is of it already stays, so counters go on; rules are added behind those of a chain. */
@@ -240,6 +251,8 @@ static void put_table(FILE *out, const struct guard_plan *plan, bool owned)
 	put_uplink_chain(out, plan);
 	if (plan->host_port)
 		put_host_chains(out, plan);
+	if (plan->tap[0] != '\0')
+		put_tap_chain(out, plan);
 	fputs("}\n", out);
 }
 
@@ -260,6 +273,8 @@ static void put_empty_chains(FILE *out, const struct guard_plan *plan)
 		put_empty_chain(out, "host_port", HOST_LINK_NAME);
 		put_empty_chain(out, "host_far_end", HOST_LINK_FAR_NAME);
 	}
+	if (plan->tap[0] != '\0')
+		put_empty_chain(out, "guest_tap", plan->tap);
 }
 
 /* What is open_memstream()'s, once closed: NULL if not all of it could be kept. */

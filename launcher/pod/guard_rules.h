@@ -42,7 +42,8 @@ struct guard_plan {
 	struct ip_addr identity;      /* an address of the pod's for its guests; all zero: none */
 	struct ip_addr service[GUARD_SERVICES_MAX]; /* the guests' addresses towards it */
 	size_t n_services;
-	bool host_port; /* there are sluice0 and sluice0p: guard them too */
+	bool host_port;        /* there are sluice0 and sluice0p: guard them too */
+	char tap[IF_NAMESIZE]; /* a guest's: the kernel hears nothing of it; empty: there is none */
 };
 
 /* nft takes it between quotes, and as a name and no pattern. */
@@ -56,6 +57,6 @@ char *guard_rules_create(const struct guard_plan *plan, bool owned);
 
 /*
  * The text that changes the table that is there to these rules; counters go on. Not for mode off;
- * host_port and `owned` are as they were.
+ * host_port, tap and `owned` are as they were.
  */
 char *guard_rules_update(const struct guard_plan *plan, bool owned);

@@ -118,11 +118,14 @@ static int add_chains(json_t *chains, const json_t *counters, struct err *err)
 {
 	int ret = add_listing(chains, "list chain netdev " GUARD_TABLE " uplink", err);
 
-	if (ret < 0 || json_object_get(counters, "host_stray") == NULL)
-		return ret;
-	ret = add_listing(chains, "list chain netdev " GUARD_TABLE " host_port", err);
-	if (ret == 0)
-		ret = add_listing(chains, "list chain netdev " GUARD_TABLE " host_far_end", err);
+	if (ret == 0 && json_object_get(counters, "host_stray") != NULL) {
+		ret = add_listing(chains, "list chain netdev " GUARD_TABLE " host_port", err);
+		if (ret == 0)
+			ret = add_listing(
+				chains, "list chain netdev " GUARD_TABLE " host_far_end", err);
+	}
+	if (ret == 0 && json_object_get(counters, "guest_tap") != NULL)
+		ret = add_listing(chains, "list chain netdev " GUARD_TABLE " guest_tap", err);
 	return ret;
 }
 

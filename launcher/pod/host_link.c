@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <stdbool.h>
 #include <string.h>
@@ -12,17 +11,12 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
-#include <netlink/route/link/inet.h>
-#include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
 
 #include "launcher/pod/host_link_check.h"
-
-/* Values of net.ipv4.conf.*.arp_ignore. */
-#define ARP_IGNORE_ALL_BUT_OWN 1
-#define ARP_IGNORE_ALL         8
+#include "launcher/pod/quiet_link.h"
 
 /* Ours return a negative errno; what libnl says becomes one here. */
 static int report(int nl_ret, const char *what, struct err *err)
@@ -160,59 +154,6 @@ static int add_pair(struct nl_sock *sock, const struct host_link *link)
 	return ret;
 }
 
-/* Changes an end by a request of its own: the kernel looks at some of what it carries only once
- * the interface is there (IFLA_AF_SPEC), or in an order that is not ours (before IFF_UP). */
-static int change_end(struct nl_sock *sock, const char *name,
-	int (*describe)(struct rtnl_link *change, void *arg), void *arg)
-{
-	struct rtnl_link *end = NULL, *change = rtnl_link_alloc();
-	int ret = change != NULL ? rtnl_link_get_kernel(sock, 0, name, &end) : -NLE_NOMEM;
-
-	if (ret == 0)
-		ret = describe(change, arg);
-	if (ret == 0)
-		ret = rtnl_link_change(sock, end, change, 0);
-	rtnl_link_put(end);
-	rtnl_link_put(change);
-	return ret;
-}
-
-static int describe_ipv4(struct rtnl_link *change, void *arg)
-{
-	const uint32_t *arp_ignore = arg;
-	int ret = rtnl_link_inet_set_conf(change, IPV4_DEVCONF_ARP_IGNORE, *arp_ignore);
-
-	if (ret == 0)
-		ret = rtnl_link_inet_set_conf(change, IPV4_DEVCONF_FORWARDING, 0);
-	if (ret == 0)
-		ret = rtnl_link_inet_set_conf(change, IPV4_DEVCONF_RP_FILTER, 1);
-	return ret;
-}
-
-/* No address, not even fe80::, and so nothing that it would answer. rtnetlink cannot say more. */
-static int describe_ipv6(struct rtnl_link *change, void *arg)
-{
-	return rtnl_link_inet6_set_addr_gen_mode(change, IN6_ADDR_GEN_MODE_NONE);
-}
-
-static int describe_up(struct rtnl_link *change, void *arg)
-{
-	rtnl_link_set_flags(change, IFF_UP);
-	return 0;
-}
-
-static int bring_up(struct nl_sock *sock, const char *name, uint32_t arp_ignore)
-{
-	int ret = change_end(sock, name, describe_ipv4, &arp_ignore);
-
-	if (ret == 0)
-		ret = change_end(sock, name, describe_ipv6, NULL);
-	/* A kernel without IPv6, or an MTU too small for it. */
-	if (ret == 0 || ret == -NLE_AF_NOSUPPORT)
-		ret = change_end(sock, name, describe_up, NULL);
-	return ret;
-}
-
 /* *is_there is false if there is nothing of that name. */
 static int look_for(struct nl_sock *sock, bool *is_there, struct err *err)
 {
@@ -254,10 +195,10 @@ static int remove_pair(struct nl_sock *sock, struct err *err)
 static int configure(struct nl_sock *sock, const struct host_link *link, struct err *err)
 {
 	int ifindex = (int)if_nametoindex(HOST_LINK_NAME);
-	int ret = bring_up(sock, HOST_LINK_FAR_NAME, ARP_IGNORE_ALL);
+	int ret = quiet_link_up(sock, HOST_LINK_FAR_NAME, ARP_IGNORE_ALL);
 
 	if (ret == 0)
-		ret = bring_up(sock, HOST_LINK_NAME, ARP_IGNORE_ALL_BUT_OWN);
+		ret = quiet_link_up(sock, HOST_LINK_NAME, ARP_IGNORE_ALL_BUT_OWN);
 	if (ret < 0)
 		return report(ret, "cannot set up " HOST_LINK_NAME, err);
 	ret = add_address(sock, ifindex, &link->identity);

@@ -2,6 +2,7 @@
 #include "launcher/run/keeper.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ struct keeper {
 	pid_t pid;
 	/* What fits into its tables is known here: it does not answer. */
 	pid_t groups[KEEPER_GROUPS_MAX]; /* 0: free */
-	size_t n_paths, n_requests;
+	size_t n_paths, n_requests, n_links;
 };
 
 int keeper_start(struct keeper **out, struct err *err)
@@ -126,6 +127,23 @@ int keeper_add_request(struct keeper *keeper, const char *socket, const char *li
 	if (ret < 0)
 		return err_errno(err, -ret, "cannot tell the keeper of %s", socket);
 	keeper->n_requests++;
+	return 0;
+}
+
+int keeper_add_link(struct keeper *keeper, const char *name, struct err *err)
+{
+	struct keeper_message message = { .op = KEEPER_ADD_LINK };
+	int ret = -EINVAL;
+
+	if (strlen(name) < IF_NAMESIZE) {
+		strcpy(message.path, name);
+		ret = keeper->n_links < KEEPER_LINKS_MAX
+			      ? tell(keeper, &message, strlen(name) + 1, -1)
+			      : -ENOSPC;
+	}
+	if (ret < 0)
+		return err_errno(err, -ret, "cannot tell the keeper of %s", name);
+	keeper->n_links++;
 	return 0;
 }
 

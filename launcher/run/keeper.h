@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * Cleans up behind a sluice-vm that was killed: no process, socket or temporary file of its own
- * stays. A small process of its own session that waits for the end of a pipe which only sluice-vm
- * holds, then kills the groups, sends the requests and removes the paths it was told of, and ends.
- * It is told of each before it is made. An orderly end tells it to forget and to end.
+ * Cleans up behind a sluice-vm that was killed: no process, socket, temporary file or TAP of its
+ * own stays. A small process of its own session that waits for the end of a pipe which only
+ * sluice-vm holds, then kills the groups, sends the requests and removes the interfaces and paths
+ * it was told of, and ends. It is told of each before it is made. An orderly end tells it to forget
+ * and to end.
  *
  * It is forked before there are threads and before anything is open that should not be kept open
  * (the guard's socket above all), holds nothing but the pipe, and calls only async-signal-safe
@@ -21,9 +22,10 @@ struct keeper;
 
 int keeper_start(struct keeper **out, struct err *err);
 
-/* The most groups, and paths, that it is told of at a time. */
+/* The most groups, paths and interfaces that it is told of at a time. */
 #define KEEPER_GROUPS_MAX 64
 #define KEEPER_PATHS_MAX  32
+#define KEEPER_LINKS_MAX  4
 
 /*
  * A group that is to be killed, of a child of ours that has not been waited for; child_start()
@@ -47,6 +49,9 @@ int keeper_add_path(struct keeper *keeper, const char *path, struct err *err);
 #define KEEPER_REQUESTS_MAX 4
 int keeper_add_request(
 	struct keeper *keeper, const char *socket, const char *line, struct err *err);
+
+/* A network interface that is to be removed, of the namespace that we are in. */
+int keeper_add_link(struct keeper *keeper, const char *name, struct err *err);
 
 /* Orderly: nothing is killed, removed nor sent. May be NULL. */
 void keeper_end(struct keeper *keeper);

@@ -30,6 +30,7 @@
 #include "launcher/run/keeper_process.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -44,6 +45,7 @@
 
 #include "launcher/run/forked.h"
 #include "launcher/run/keeper.h"
+#include "launcher/run/remove_link.h"
 #include "launcher/run/remove_tree.h"
 #include "lib/unix_socket.h"
 
@@ -68,6 +70,8 @@ static char paths[KEEPER_PATHS_MAX][PATH_MAX];
 static size_t n_paths;
 static char requests[KEEPER_REQUESTS_MAX][PATH_MAX];
 static size_t n_requests;
+static char links[KEEPER_LINKS_MAX][IF_NAMESIZE];
+static size_t n_links;
 
 static struct group *find_group(pid_t leader)
 {
@@ -113,6 +117,12 @@ static void add_request(const char *both, size_t len)
 	if (n_requests < KEEPER_REQUESTS_MAX && path_len > 0 && path_len + 1 < len &&
 		both[len - 1] == '\0')
 		memcpy(requests[n_requests++], both, len);
+}
+
+static void add_link(const char *name, size_t len)
+{
+	if (n_links < KEEPER_LINKS_MAX && len > 1 && len <= IF_NAMESIZE && name[len - 1] == '\0')
+		memcpy(links[n_links++], name, len);
 }
 
 static void kill_group(const struct group *group)
@@ -172,6 +182,12 @@ static void remove_paths(void)
 			poll(NULL, 0, REMOVE_WAIT_MS);
 }
 
+static void remove_links(void)
+{
+	for (size_t i = 0; i < n_links; i++)
+		remove_link(links[i]);
+}
+
 /* false: the last one. */
 static bool receive(int sock)
 {
@@ -183,6 +199,7 @@ static bool receive(int sock)
 	if (len < (ssize_t)offsetof(struct keeper_message, path)) {
 		kill_groups();
 		send_requests();
+		remove_links();
 		remove_paths();
 		return false;
 	}
@@ -199,6 +216,9 @@ static bool receive(int sock)
 		return true;
 	case KEEPER_ADD_REQUEST:
 		add_request(message.path, len - offsetof(struct keeper_message, path));
+		return true;
+	case KEEPER_ADD_LINK:
+		add_link(message.path, len - offsetof(struct keeper_message, path));
 		return true;
 	case KEEPER_FORGET:
 		break;

@@ -15,6 +15,7 @@ enum keeper_op {
 	KEEPER_DROP_GROUP,
 	KEEPER_ADD_PATH,
 	KEEPER_ADD_REQUEST, /* path: of the socket, NUL, the line, NUL */
+	KEEPER_ADD_LINK,    /* path: the interface's name */
 	KEEPER_FORGET,      /* and end: all was cleaned up */
 };
 

@@ -183,6 +183,24 @@ static void test_host_port(void **state)
 				REFLECTED TAGGED INNER NEIGHBOURS GUEST HOST_CHAINS "}\n");
 }
 
+#define TAP_CHAIN                                                                                  \
+	"chain guest_tap {\ntype filter hook ingress device \"tap7\" priority -500\n"              \
+	"policy drop\ncounter name guest_tap drop\n}\n"
+
+static void test_tap(void **state)
+{
+	struct guard_plan plan = pod(GUARD_EXCLUSIVE);
+
+	strcpy(plan.tap, "tap7");
+	check(guard_rules_create(&plan, true), ANEW TABLE OWNED COUNTERS
+		"counter guest_tap { }\n" UPLINK REFLECTED TAGGED INNER NEIGHBOURS GUEST TAP_CHAIN
+		"}\n");
+	check(guard_rules_update(&plan, true),
+		EMPTY("uplink", "eth0") EMPTY("guest_tap", "tap7") TABLE OWNED COUNTERS
+		"counter guest_tap { }\n" UPLINK REFLECTED TAGGED INNER NEIGHBOURS GUEST TAP_CHAIN
+		"}\n");
+}
+
 /* What would end the quotes, or be a pattern. */
 static void test_interface_names(void **state)
 {
@@ -207,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_zero_mac),
 		cmocka_unit_test(test_inner_addresses),
 		cmocka_unit_test(test_host_port),
+		cmocka_unit_test(test_tap),
 		cmocka_unit_test(test_interface_names),
 	};
 

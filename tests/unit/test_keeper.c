@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +22,10 @@
 
 #include <event2/event.h>
 
+#include "launcher/pod/tap_link.h"
 #include "launcher/run/child.h"
 #include "launcher/run/keeper.h"
+#include "launcher/run/remove_link.h"
 #include "launcher/run/remove_tree.h"
 #include "lib/unix_socket.h"
 
@@ -330,6 +334,73 @@ static void test_holds_nothing(void **state)
 	keeper_end(keeper);
 }
 
+/* In a network of its own: a TAP that the keeper knows of, and one that it does not. */
+static void be_tap_maker(int report)
+{
+	struct keeper *keeper = NULL;
+	int kept, other;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
+	if (keeper_start(&keeper, NULL) < 0)
+		return;
+	kept = tap_link_open("kept", 1400, NULL);
+	other = tap_link_open("other", 1500, NULL);
+	if (kept < 0 || other < 0 || keeper_add_link(keeper, "kept", NULL) < 0 ||
+		tap_link_keep(kept, NULL) < 0 || tap_link_keep(other, NULL) < 0)
+		return;
+	/* Somebody else has it open now. */
+	close(kept);
+	kept = tap_link_open("kept", 1400, NULL);
+	if (kept >= 0 && tap_link_keep(kept, NULL) == 0 && write(report, "", 1) == 1)
+		for (;;)
+			pause();
+}
+
+static void test_links(void **state)
+{
+	struct err err = { "" };
+	int report[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(pipe2(report, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		be_tap_maker(report[1]);
+		_exit(1);
+	}
+	close(report[1]);
+	assert_int_equal(read(report[0], &byte, 1), 1);
+	close(report[0]);
+	assert_int_equal(tap_link_open("kept", 1400, &err), -EBUSY);
+	assert_string_equal(err.text, "TAP kept: there is one that another VM uses");
+	assert_int_equal(tap_link_open("lo", 1400, &err), -EEXIST);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(nothing_runs());
+	assert_int_equal(if_nametoindex("kept"), 0);
+	assert_int_not_equal(if_nametoindex("other"), 0);
+	assert_int_equal(remove_link("other"), 0);
+	assert_int_equal(if_nametoindex("other"), 0);
+	assert_int_equal(remove_link("other"), 0);
+	assert_int_equal(remove_link(""), -EINVAL);
+	assert_int_equal(remove_link("sixteen-letters-"), -EINVAL);
+}
+
+static void test_tap_names(void **state)
+{
+	char name[IF_NAMESIZE];
+
+	tap_link_name("vm0", name);
+	assert_string_equal(name, "slt-vm0");
+	tap_link_name("eleven-char", name);
+	assert_string_equal(name, "slt-eleven-char");
+	tap_link_name("twelve-chars", name);
+	assert_int_equal(strlen(name), strlen("slt-") + 8);
+	assert_string_not_equal(name, "slt-twelve-char");
+}
+
 static int become_subreaper(void **state)
 {
 	return prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -346,6 +417,8 @@ int main(void)
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_holds_nothing),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_tap_names),
 	};
 
 	return cmocka_run_group_tests(tests, become_subreaper, NULL);
