@@ -20,6 +20,8 @@
 static const struct setting_word vmms[] = {
 	{ "auto", VM_VMM_AUTO },
 	{ "qemu", VM_VMM_QEMU },
+	{ "cloud-hypervisor", VM_VMM_CLOUD_HYPERVISOR },
+	{ "firecracker", VM_VMM_FIRECRACKER },
 	{ "uml", VM_VMM_UML },
 	{ NULL },
 };
@@ -101,19 +103,21 @@ static const struct setting rows[] = {
 	{ "name", SETTING_NAME, FIELD(name), .unit = "NAME", .preset = "vm0",
 		.help = "the VM's, and of its sockets in run-dir" },
 	{ "vmm", SETTING_ENUM, FIELD(vmm), .preset = "auto", .words = vmms,
-		.help = "what runs it; auto is QEMU. uml is no security boundary" },
+		.help = "what runs it; auto is QEMU. cloud-hypervisor and firecracker need KVM; "
+			"firecracker has no virtio-fs; uml is no security boundary" },
 	{ "vmm-program", SETTING_PATH, FIELD(vmm_program), .unit = "PATH",
 		.help = "instead of the one in PATH" },
 	{ "machine", SETTING_ENUM, FIELD(machine), .preset = "q35", .words = machines,
 		.help = "what QEMU pretends to be" },
 	{ "accel", SETTING_ENUM, FIELD(accel), .preset = "auto", .words = accels,
-		.help = "auto uses KVM if it works, else emulates (tcg)" },
+		.help = "of QEMU: auto uses KVM if it works, else emulates (tcg)" },
 	{ "cpus", SETTING_U32, FIELD(cpus), .unit = "N", .preset = "1", .min = 1, .max = 256,
 		.help = "virtual processors" },
 	{ "memory", SETTING_U32, FIELD(memory_mib), .unit = "MIB", .preset = "512", .min = 64,
 		.max = 1024 * 1024, .help = "of the guest" },
 	{ "kernel", SETTING_PATH, FIELD(kernel), .unit = "PATH",
-		.help = "the guest's; of UML, the program that it is" },
+		.help = "the guest's, which is unpacked where the VMM needs it; of UML, the "
+			"program that it is" },
 	{ "modules-dir", SETTING_PATH, FIELD(modules_dir), .unit = "PATH",
 		.help = "its modules: a directory with modules.dep" },
 	{ "kernel-append", SETTING_STRING, FIELD(kernel_append), .unit = "TEXT",

@@ -28,7 +28,13 @@
 #define VM_NAME_MAX          32
 #define VM_TEXT_MAX          1024
 
-enum vm_vmm { VM_VMM_AUTO, VM_VMM_QEMU, VM_VMM_UML };
+enum vm_vmm {
+	VM_VMM_AUTO,
+	VM_VMM_QEMU,
+	VM_VMM_CLOUD_HYPERVISOR,
+	VM_VMM_FIRECRACKER,
+	VM_VMM_UML,
+};
 enum vm_machine { VM_MACHINE_Q35, VM_MACHINE_MICROVM };
 enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
 enum vm_guard { VM_GUARD_OFF, VM_GUARD_EXCLUSIVE, VM_GUARD_SHARED };

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "launcher/image/kernel.h"
+#include "launcher/image/kernel_elf.h"
 #include "launcher/run/doctor.h"
+#include "launcher/run/machine_kind.h"
 #include "launcher/run/program.h"
 #include "launcher/run/programs.h"
 #include "launcher/vmm/kvm.h"
@@ -55,33 +57,37 @@ void doctor_examine_programs(struct doctor *d)
 
 static void examine_accel(struct doctor *d)
 {
-	bool must = d->settings->accel == VM_ACCEL_KVM;
+	bool only = (machine_kind(d->settings)->can & VMM_NEEDS_KVM) != 0;
+	bool must = only || d->settings->accel == VM_ACCEL_KVM;
 	struct err err = { "" };
 
-	if (d->settings->accel == VM_ACCEL_TCG)
+	if (d->settings->accel == VM_ACCEL_TCG && !only)
 		doctor_note(d, DOCTOR_OK, "kvm", NULL, "is not used (accel tcg)");
 	else if (kvm_usable(&err) == 0)
 		doctor_note(d, DOCTOR_OK, "kvm", NULL, "can be used");
 	else
 		doctor_note(d, must ? DOCTOR_FAIL : DOCTOR_WARN, "kvm",
-			"without KVM guests are emulated, which is slow (accel tcg)", "%s",
-			err.text);
+			only ? "without KVM there is QEMU, which can emulate (vmm qemu)"
+			     : "without KVM guests are emulated, which is slow (accel tcg)",
+			"%s", err.text);
 }
 
-static const struct vmm_kind *kind_of(const struct vm_settings *s)
+static int find_kernel(const struct vmm_kind *kind, const struct vm_settings *s,
+	struct kernel *kernel, struct err *err)
 {
-	return s->vmm == VM_VMM_UML ? &vmm_uml : &vmm_qemu;
+	int ret = kernel_find(kind == &vmm_uml, s->kernel, s->modules_dir, kernel, err);
+
+	return ret == 0 && (kind->can & VMM_NEEDS_ELF) ? kernel_elf_check(kernel->path, err) : ret;
 }
 
-/* False: there is none. */
-static bool examine_kernel(struct doctor *d, struct kernel *kernel)
+/* False: there is none that it could boot. */
+static bool examine_kernel(struct doctor *d, const struct vmm_kind *kind, struct kernel *kernel)
 {
-	const struct vm_settings *s = d->settings;
 	struct err err = { "" };
 
-	if (kernel_find(s->vmm == VM_VMM_UML, s->kernel, s->modules_dir, kernel, &err) < 0) {
+	if (find_kernel(kind, d->settings, kernel, &err) < 0) {
 		doctor_note(d, DOCTOR_FAIL, "kernel",
-			s->vmm == VM_VMM_UML
+			kind == &vmm_uml
 				? "install user-mode-linux, or set kernel and modules-dir"
 				: "install linux-image-cloud-amd64, or set kernel and modules-dir",
 			"%s", err.text);
@@ -111,7 +117,7 @@ static void existing_part(const char *path, char *part)
 static void examine_vmm(struct doctor *d, const char *kernel)
 {
 	const struct vm_settings *s = d->settings;
-	const struct vmm_kind *kind = kind_of(s);
+	const struct vmm_kind *kind = machine_kind(s);
 	char run_dir[PATH_MAX];
 	const struct vmm_plan plan = { .name = s->name,
 		.program = s->vmm_program[0] != '\0' ? s->vmm_program : NULL,
@@ -126,7 +132,9 @@ static void examine_vmm(struct doctor *d, const char *kernel)
 	existing_part(s->run_dir, run_dir);
 	if (kind->check(&plan, &err) < 0)
 		doctor_note(d, DOCTOR_FAIL, "vmm",
-			kind == &vmm_qemu ? "install qemu-system-x86, or set vmm-program" : NULL,
+			kind == &vmm_qemu  ? "install qemu-system-x86, or set vmm-program"
+			: kind == &vmm_uml ? NULL
+					   : "install it, or set vmm-program",
 			"%s: %s", kind->name, err.text);
 	else if ((kind->can & VMM_IS_BOUNDARY) == 0)
 		doctor_note(d, DOCTOR_WARN, "vmm", "for guests that are trusted",
@@ -135,14 +143,29 @@ static void examine_vmm(struct doctor *d, const char *kernel)
 		doctor_note(d, DOCTOR_OK, "vmm", NULL, "%s can be started", kind->name);
 }
 
+static void examine_kind(struct doctor *d, const struct vmm_kind *kind)
+{
+	struct err err = { "" };
+
+	if (machine_kind_check(kind, d->settings, d->volumes, &err) < 0)
+		doctor_note(d, DOCTOR_FAIL, "devices", NULL, "%s", err.text);
+}
+
 void doctor_examine_machine(struct doctor *d)
 {
+	const struct vmm_kind *kind = machine_kind(d->settings);
 	struct kernel kernel;
+	bool found;
 
-	if (kind_of(d->settings) == &vmm_qemu)
+	if (kind != &vmm_uml)
 		examine_accel(d);
-	if (examine_kernel(d, &kernel))
+	examine_kind(d, kind);
+	found = examine_kernel(d, kind, &kernel);
+	/* Of UML the kernel is the VMM. Another's may have to be unpacked before it is looked at.
+	 */
+	if (kind == &vmm_uml && found)
 		examine_vmm(d, kernel.path);
-	else if (kind_of(d->settings) == &vmm_qemu) /* of UML the kernel is the VMM */
-		examine_vmm(d, "/proc/self/exe");
+	else if (kind != &vmm_uml)
+		examine_vmm(
+			d, found && !(kind->can & VMM_NEEDS_ELF) ? kernel.path : "/proc/self/exe");
 }

@@ -14,8 +14,10 @@
 #include "launcher/pod/host_link_check.h"
 #include "launcher/pod/pod_network.h"
 #include "launcher/pod/pod_words.h"
+#include "launcher/pod/tap_link.h"
 #include "launcher/run/dns_relay.h"
 #include "launcher/run/doctor.h"
+#include "launcher/run/machine_kind.h"
 #include "launcher/run/program.h"
 #include "launcher/run/switch_plan.h"
 
@@ -222,6 +224,19 @@ static void examine_names(struct doctor *d, const struct resolv_conf *conf)
 
 /* --- host port ------------------------------------------------------------------------------- */
 
+static void examine_tap(struct doctor *d)
+{
+	struct err err = { "" };
+
+	if (tap_link_check(&err) < 0)
+		doctor_note(d, DOCTOR_FAIL, "tap",
+			"give the container the device /dev/net/tun, or set vmm to one that needs "
+			"none",
+			"%s", err.text);
+	else
+		doctor_note(d, DOCTOR_OK, "tap", NULL, "/dev/net/tun can be opened");
+}
+
 static void examine_host_port(struct doctor *d)
 {
 	struct nl_sock *sock = nl_socket_alloc();
@@ -263,4 +278,6 @@ void doctor_examine_network(struct doctor *d)
 	pod_network_free(&net);
 	if (doctor_needs_host_port(d))
 		examine_host_port(d);
+	if (!(machine_kind(d->settings)->can & VMM_CAN_VHOST_NET))
+		examine_tap(d);
 }

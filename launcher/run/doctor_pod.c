@@ -11,15 +11,16 @@
 #include "launcher/pod/guard_holder.h"
 #include "launcher/run/capability.h"
 #include "launcher/run/doctor.h"
+#include "launcher/run/machine_kind.h"
 
 /* --- capabilities ---------------------------------------------------------------------------- */
 
-/* Whether run, as told, sets up something that takes it: see pod_guard.h. */
+/* Whether run, as told, sets up something that takes it: see pod_guard.h and tap_link.h. */
 static bool needs_net_admin(const struct doctor *d)
 {
 	const struct vm_settings *s = d->settings;
 
-	return doctor_needs_host_port(d) ||
+	return doctor_needs_host_port(d) || !(machine_kind(s)->can & VMM_CAN_VHOST_NET) ||
 	       (s->guard != VM_GUARD_OFF && !s->outside_guard && d->has_address);
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "launcher/run/doctor.h"
+#include "launcher/run/machine_kind.h"
 #include "launcher/run/program.h"
 #include "launcher/run/vm_paths.h"
 #include "launcher/storage/nfs.h"
@@ -38,24 +39,19 @@ static void examine_rootfs(struct doctor *d)
 		doctor_note(d, DOCTOR_OK, "rootfs", NULL, "%s", rootfs);
 }
 
-/* How many there are that virtiofsd is to serve. */
-static unsigned examine_volumes(struct doctor *d)
+static void examine_volumes(struct doctor *d)
 {
-	unsigned n = 0;
-
 	for (size_t i = 0; i < d->volumes->n; i++) {
 		const struct volume *v = &d->volumes->item[i];
 
 		if (v->source == NULL)
 			continue;
-		n += !v->nfs;
 		if (access(v->source, F_OK) == 0)
 			doctor_note(d, DOCTOR_OK, "volume", NULL, "%s", v->source);
 		else
 			doctor_note(d, v->optional ? DOCTOR_WARN : DOCTOR_FAIL, "volume", NULL,
 				"%s: %s", v->source, strerror(errno));
 	}
-	return n;
 }
 
 /* --- servers --------------------------------------------------------------------------------- */
@@ -167,15 +163,24 @@ static void examine_directories(struct doctor *d)
 	examine_directory(d, "cache-dir", s->cache_dir, "set cache-dir to one that is writable");
 }
 
-void doctor_examine_storage(struct doctor *d)
+/* What serves the root and volumes, or makes an image of the root. */
+static void examine_servers(struct doctor *d)
 {
-	unsigned n_volumes;
+	bool virtiofs = (machine_kind(d->settings)->can & VMM_CAN_VIRTIOFS) != 0;
+	uint32_t root = d->settings->root;
 
-	examine_rootfs(d);
-	n_volumes = examine_volumes(d);
-	examine_virtiofsd(d, n_volumes > 0 || d->settings->root == VM_ROOT_VIRTIOFS);
-	examine_tool(d, "mke2fs", "mke2fs", d->settings->root == VM_ROOT_EXT4,
+	if (virtiofs)
+		examine_virtiofsd(
+			d, volumes_count(d->volumes, false) > 0 || root == VM_ROOT_VIRTIOFS);
+	examine_tool(d, "mke2fs", "mke2fs", root == VM_ROOT_EXT4,
 		"install e2fsprogs for roots of the kind ext4");
 	examine_nfs(d);
+}
+
+void doctor_examine_storage(struct doctor *d)
+{
+	examine_rootfs(d);
+	examine_volumes(d);
+	examine_servers(d);
 	examine_directories(d);
 }

@@ -13,9 +13,11 @@
 #include "launcher/image/image_modules.h"
 #include "launcher/image/initramfs.h"
 #include "launcher/image/kernel.h"
+#include "launcher/image/kernel_elf.h"
 #include "launcher/run/describe.h"
 #include "launcher/pod/host_link.h"
 #include "launcher/run/loop.h"
+#include "launcher/run/machine_kind.h"
 #include "launcher/run/programs.h"
 #include "launcher/run/root_choice.h"
 #include "launcher/run/switch_plan.h"
@@ -146,6 +148,24 @@ static void on_vmm_event(void *owner, enum vmm_event event, const char *detail)
 	vm_end(vm, VM_STATUS_VMM, err.text);
 }
 
+/* The network, and the connection to the agent: sluiced's and sluice-vsock's, or its own. */
+static void plan_links(const struct vm *vm, struct vmm_plan *plan)
+{
+	const struct pod_interface *pod = pod_network_interface(&vm->net, vm->net.pod_ifindex);
+
+	plan->nics[0].mac = switch_plan_guest_mac(vm->settings, &pod->mac);
+	plan->nics[0].mtu = (uint16_t)pod->mtu;
+	if (vm->kind->can & VMM_CAN_VHOST_NET)
+		plan->nics[0].socket = vm->paths.switch_port;
+	else
+		plan->nics[0].tap = vm->tap;
+	plan->n_nics = 1;
+	plan->cid = MACHINE_CID;
+	plan->vsock_path = vm->paths.vsock;
+	if (vm->kind->can & VMM_CAN_VHOST_VSOCK)
+		plan->vsock_socket = vm->paths.vsock_device;
+}
+
 static void plan_root(const struct vm *vm, struct vmm_plan *plan)
 {
 	if (vm->virtiofs != NULL)
@@ -161,7 +181,6 @@ static int start_vmm(struct vm *vm, struct err *err)
 		[VM_MACHINE_Q35] = "q35", [VM_MACHINE_MICROVM] = "microvm"
 	};
 	const struct vm_settings *s = vm->settings;
-	const struct pod_interface *pod = pod_network_interface(&vm->net, vm->net.pod_ifindex);
 	const struct vmm_owner owner = { on_vmm_event, vm };
 	struct vmm_plan plan = { .name = s->name,
 		.program = s->vmm_program[0] != '\0' ? s->vmm_program : NULL,
@@ -173,17 +192,12 @@ static int start_vmm(struct vm *vm, struct err *err)
 		.memory_mib = s->memory_mib,
 		.accel = vm->accel,
 		.machine = machines[s->machine],
-		.nics[0] = { .socket = vm->paths.switch_port,
-			.mac = switch_plan_guest_mac(s, &pod->mac),
-			.mtu = (uint16_t)pod->mtu },
-		.n_nics = 1,
-		.cid = MACHINE_CID,
-		.vsock_socket = vm->paths.vsock_device,
-		.vsock_path = vm->paths.vsock,
 		.console = console_writer(vm->console) };
-	int ret = vm->kind->check(&plan, err);
+	int ret;
 
+	plan_links(vm, &plan);
 	plan_root(vm, &plan);
+	ret = vm->kind->check(&plan, err);
 	vm->kvm = vm->kind == &vmm_qemu && vm->accel != VMM_ACCEL_TCG && kvm_usable(NULL) == 0;
 	return ret < 0 ? ret : vm->kind->start(vm->loop, vm->keeper, &plan, &owner, &vm->vmm, err);
 }
@@ -204,18 +218,11 @@ int machine_vmm_step(struct vm *vm, struct err *err)
 
 static int choose_vmm(struct vm *vm, struct err *err)
 {
-	switch ((enum vm_vmm)vm->settings->vmm) {
-	case VM_VMM_UML:
-		vm->kind = &vmm_uml;
-		log_warn("no-boundary", log_str("vmm", "uml"),
+	vm->kind = machine_kind(vm->settings);
+	if (!(vm->kind->can & VMM_IS_BOUNDARY))
+		log_warn("no-boundary", log_str("vmm", vm->kind->name),
 			log_str("reason", "a guest's root is this user here"));
-		return 0;
-	case VM_VMM_AUTO:
-	case VM_VMM_QEMU:
-		vm->kind = &vmm_qemu;
-		return 0;
-	}
-	return err_set(err, -EINVAL, "vmm: unknown");
+	return machine_kind_check(vm->kind, vm->settings, vm->command->volumes, err);
 }
 
 const char *machine_root_name(enum vm_root root)
@@ -229,20 +236,31 @@ const char *machine_root_name(enum vm_root root)
 	return names[root];
 }
 
+static int choose_kernel(struct vm *vm, struct err *err)
+{
+	const struct vm_settings *s = vm->settings;
+	cleanup_free char *elf = NULL;
+	int ret = kernel_find(vm->kind == &vmm_uml, s->kernel, s->modules_dir, &vm->kernel, err);
+
+	if (ret < 0 || !(vm->kind->can & VMM_NEEDS_ELF))
+		return ret;
+	ret = kernel_elf_get(vm->kernel.path, s->cache_dir, &elf, err);
+	if (ret == 0)
+		snprintf(vm->kernel.path, sizeof(vm->kernel.path), "%s", elf);
+	return ret;
+}
+
 int machine_choose_step(struct vm *vm, struct err *err)
 {
 	static const enum vmm_accel accels[] = { [VM_ACCEL_AUTO] = VMM_ACCEL_AUTO,
 		[VM_ACCEL_KVM] = VMM_ACCEL_KVM,
 		[VM_ACCEL_TCG] = VMM_ACCEL_TCG };
-	const struct vm_settings *s = vm->settings;
 	int ret = choose_vmm(vm, err);
 
-	vm->accel = accels[s->accel];
+	vm->accel = accels[vm->settings->accel];
 	if (ret == 0)
 		ret = root_choice_make(vm, err);
-	return ret < 0 ? ret
-		       : kernel_find(
-				 vm->kind == &vmm_uml, s->kernel, s->modules_dir, &vm->kernel, err);
+	return ret < 0 ? ret : choose_kernel(vm, err);
 }
 
 /* --- storage --------------------------------------------------------------------------------- */

@@ -61,18 +61,35 @@ static json_t *uplink(const struct switch_plan *plan, const struct pod_interface
 	return port;
 }
 
+/* A guest that is told nothing by its port: by the agent alone. */
+static void set_tap(json_t *port, const struct switch_plan *plan)
+{
+	set_text(port, "kind", "packet");
+	set_text(port, "interface", plan->tap);
+}
+
+static void set_vhost_user(
+	json_t *port, const struct switch_plan *plan, const struct pod_interface *pod)
+{
+	char mac[MAC_TEXT_MAX];
+
+	set_text(port, "kind", "vhost-user");
+	set_text(port, "socket", plan->paths->switch_port);
+	set_text(port, "mac", mac_format(&plan->guest_mac, mac));
+	json_object_set_new(port, "mtu", json_integer(pod->mtu));
+}
+
 json_t *switch_plan_guest(const struct switch_plan *plan)
 {
 	const struct pod_interface *pod = pod_network_interface(plan->net, plan->net->pod_ifindex);
 	json_t *port = json_object();
-	char mac[MAC_TEXT_MAX];
 
 	set_text(port, "name", plan->settings->name);
-	set_text(port, "kind", "vhost-user");
-	set_text(port, "socket", plan->paths->switch_port);
 	set_text(port, "role", "guest");
-	set_text(port, "mac", mac_format(&plan->guest_mac, mac));
-	json_object_set_new(port, "mtu", json_integer(pod->mtu));
+	if (plan->tap != NULL)
+		set_tap(port, plan);
+	else
+		set_vhost_user(port, plan, pod);
 	json_object_set_new(port, "addresses", guest_addresses(plan));
 	set_text(port, "anti-spoof", plan->settings->anti_spoof ? "on" : "off");
 	if (plan->guard->host_port)

@@ -15,6 +15,7 @@ struct switch_plan {
 	const struct vm_paths *paths;
 	const struct pod_network *net;  /* with its choice */
 	const struct guard_plan *guard; /* identity and service addresses, kernel ports */
+	const char *tap;                /* the guest's interface; NULL: its port is vhost-user */
 	struct mac guest_mac;
 };
 

@@ -13,6 +13,7 @@
 #include "launcher/run/dns_relay.h"
 #include "launcher/run/loop.h"
 #include "launcher/run/machine.h"
+#include "launcher/run/remove_link.h"
 #include "launcher/run/vm_halt.h"
 #include "launcher/run/vm_switch.h"
 #include "lib/log.h"
@@ -112,6 +113,8 @@ static void stop_pod(struct vm *vm)
 
 	if (vm->has_guard && pod_guard_stop(&vm->guard, &err) < 0)
 		log_error("guard", log_str("reason", err.text));
+	if (vm->tap[0] != '\0')
+		(void)remove_link(vm->tap);
 	if (vm->news_event != NULL)
 		event_free(vm->news_event);
 	if (vm->news != NULL)

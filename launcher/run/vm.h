@@ -7,10 +7,11 @@
  *
  *   choose    VMM, kernel, root
  *   pod       what the CNI gave (pod_network.h)
- *   guard     the pod's kernel is mute, the host port is there (pod_guard.h)
+ *   guard     the pod's kernel is mute, the host port is there (pod_guard.h), and the TAP of a VMM
+ *             without vhost-user (tap_link.h)
  *   switch    sluiced, or the guest's port on somebody else's
  *   dns       what relays the pod's resolver on loopback (dns_relay.h), if it has one
- *   vsock     sluice-vsock
+ *   vsock     sluice-vsock, unless the VMM has its own
  *   storage   what serves the root
  *   image     the guest's initramfs, sealed with its machine spec
  *   vmm       the machine runs
@@ -79,6 +80,7 @@ struct vm {
 	int log; /* for what children say */
 	struct pod_network net;
 	struct pod_guard guard;
+	char tap[IF_NAMESIZE]; /* the guest's network; empty: it is vhost-user */
 	struct nl_sock *news;
 	struct event *news_event;
 	struct service sluiced, vsock;

@@ -15,12 +15,14 @@
 
 #include "launcher/pod/host_link.h"
 #include "launcher/pod/link_news.h"
+#include "launcher/pod/tap_link.h"
 #include "launcher/run/dns_relay.h"
 #include "launcher/run/loop.h"
 #include "launcher/run/machine.h"
 #include "launcher/run/programs.h"
 #include "launcher/run/vm_switch.h"
 #include "lib/agent_wire.h"
+#include "lib/cleanup.h"
 #include "lib/log.h"
 
 #define SERVICE_READY_MS 10000
@@ -96,6 +98,7 @@ static int plan_guard(const struct vm *vm, struct guard_plan *plan, struct err *
 		.n_services = 1,
 		.host_port = s->host_port || machine_has_nfs(vm) || needs_dns_relay(vm) };
 	pod_network_ifname(&vm->net, vm->net.pod_ifindex, plan->interface);
+	strcpy(plan->tap, vm->tap);
 	(void)ip_addr_parse(HOST_LINK_IDENTITY, &plan->identity);
 	(void)ip_addr_parse(HOST_LINK_SERVICE, &plan->service[0]);
 	if (s->kernel_ports[0] == '\0')
@@ -105,6 +108,26 @@ static int plan_guard(const struct vm *vm, struct guard_plan *plan, struct err *
 	return l4_ports_parse(s->kernel_ports, &plan->kernel_ports, err);
 }
 
+/* Before the guard, which has a chain on it. */
+static int make_tap(struct vm *vm, struct err *err)
+{
+	const struct pod_interface *pod = pod_network_interface(&vm->net, vm->net.pod_ifindex);
+	cleanup_close int fd = -1;
+	char name[IF_NAMESIZE];
+	int ret;
+
+	if (vm->kind->can & VMM_CAN_VHOST_NET)
+		return 0;
+	tap_link_name(vm->settings->name, name);
+	fd = tap_link_open(name, pod->mtu, err);
+	ret = fd < 0 ? fd : keeper_add_link(vm->keeper, name, err);
+	if (ret == 0)
+		ret = tap_link_keep(fd, err);
+	if (ret == 0)
+		strcpy(vm->tap, name);
+	return ret;
+}
+
 static int hold_guard(struct vm *vm, struct err *err)
 {
 	const struct pod_guard_options options = { .lab = vm->settings->lab,
@@ -112,6 +135,8 @@ static int hold_guard(struct vm *vm, struct err *err)
 	struct guard_plan plan;
 	int ret = follow_links(vm, err);
 
+	if (ret == 0)
+		ret = make_tap(vm, err);
 	if (ret == 0)
 		ret = plan_guard(vm, &plan, err);
 	if (ret == 0)
@@ -181,8 +206,15 @@ static int vsock_step(struct vm *vm, struct err *err)
 		.log = vm->log,
 		.ended = on_vsock_ended,
 		.owner = vm };
-	int ret = programs_find("sluice-vsock", program, err);
+	int ret;
 
+	/* One that has its own listens there itself, and fails if there is something. */
+	vm->has_vsock = !(vm->kind->can & VMM_CAN_VHOST_VSOCK);
+	if (vm->has_vsock) {
+		(void)unlink(vm->paths.vsock);
+		return 0;
+	}
+	ret = programs_find("sluice-vsock", program, err);
 	snprintf(cid, sizeof(cid), "%d", MACHINE_CID);
 	if (ret == 0)
 		ret = service_start(vm->loop, vm->keeper, &plan, &vm->vsock, err);
@@ -246,6 +278,16 @@ static bool is_up_or_over(const void *arg)
 	return vm->started || vm->ended || vm->failed;
 }
 
+/* Of a guest that says nothing. */
+static const char *suspicion(const struct vm *vm)
+{
+	if (vm->kvm)
+		return ": perhaps KVM does not work here: try accel tcg";
+	if (vm->kind->can & VMM_NEEDS_KVM)
+		return ": perhaps KVM does not work here: try vmm qemu";
+	return "";
+}
+
 static int agent_step(struct vm *vm, struct err *err)
 {
 	const struct workload_plan plan = { .vsock = vm->paths.vsock,
@@ -264,8 +306,7 @@ static int agent_step(struct vm *vm, struct err *err)
 		return 0;
 	}
 	return err_set(err, -ETIMEDOUT, "the guest's agent did not answer in %u s (boot-timeout)%s",
-		vm->settings->boot_timeout_s,
-		vm->kvm ? ": perhaps KVM does not work here: try accel tcg" : "");
+		vm->settings->boot_timeout_s, suspicion(vm));
 }
 
 /* --- steps ----------------------------------------------------------------------------------- */

@@ -152,6 +152,7 @@ int vm_switch_start(struct vm *vm, struct err *err)
 		.paths = &vm->paths,
 		.net = &vm->net,
 		.guard = &vm->guard.plan,
+		.tap = vm->tap[0] != '\0' ? vm->tap : NULL,
 		.guest_mac = switch_plan_guest_mac(vm->settings, &pod->mac) };
 	int ret;
 

@@ -4,7 +4,7 @@
  * Firecracker, by its REST interface (its description: tests/data/api). Each device is a request,
  * the last one starts the guest. It has no vhost-user and no virtio-fs: its network is a TAP, its
  * files are drives; its vsock is its own. It boots ELF kernels only, and ends when the guest resets
- * by the keyboard controller: that is what a guest's power-off has to be.
+ * by the keyboard controller: that is what a guest's power-off has to be, and its panic is.
  */
 
 #include "launcher/vmm/vmm.h"
@@ -29,11 +29,14 @@ static void args(const char *program, const char *socket, struct argv *argv)
 	argv_add(argv, "%s", socket);
 }
 
+/* What the agent is told (guest-agent/power.h), and the kernel. */
+#define CMDLINE "console=ttyS0 reboot=k panic=1 sluice.poweroff=reset"
+
 /* Its console is its stdout. */
 static json_t *boot_source(const struct vmm_plan *plan)
 {
 	return json_pack("{s:s, s:o, s:s*}", "kernel_image_path", plan->kernel, "boot_args",
-		rest_vmm_cmdline(plan, "console=ttyS0 reboot=k"), "initrd_path", plan->initrd);
+		rest_vmm_cmdline(plan, CMDLINE), "initrd_path", plan->initrd);
 }
 
 static void add_drives(const struct vmm_plan *plan, struct rest_steps *out)
@@ -146,7 +149,9 @@ static int start(struct event_base *loop, struct keeper *keeper, const struct vm
 
 const struct vmm_kind vmm_firecracker = {
 	.name = "firecracker",
-	.can = VMM_CAN_DRIVE | VMM_CAN_POWERDOWN | VMM_IS_BOUNDARY,
+	/* Its TAP is there while sluiced is not. */
+	.can = VMM_CAN_DRIVE | VMM_CAN_RECONNECT | VMM_CAN_POWERDOWN | VMM_IS_BOUNDARY |
+	       VMM_NEEDS_ELF | VMM_NEEDS_KVM,
 	.drive_device = "/dev/vda",
 	.check = check,
 	.start = start,

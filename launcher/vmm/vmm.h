@@ -34,7 +34,7 @@ enum vmm_accel { VMM_ACCEL_AUTO, VMM_ACCEL_KVM, VMM_ACCEL_TCG };
 
 struct vmm_nic {
 	const char *socket; /* sluiced's, vhost-user; or NULL: */
-	const char *tap;    /* an interface that exists */
+	const char *tap;    /* an interface that exists, and that nobody has opened */
 	struct mac mac;
 	uint16_t mtu;
 };
@@ -68,7 +68,7 @@ struct vmm_plan {
 	size_t n_drives;
 	uint32_t cid;
 	/* sluice-vsock's vhost-user socket; NULL: the VMM has a vsock device of its own, whose
-	 * host side is to be at vsock_path (CONNECT <port>). */
+	 * host side is to be at vsock_path (CONNECT <port>), where there must be nothing yet. */
 	const char *vsock_socket;
 	const char *vsock_path;
 	/* Gets what the guest's kernel says, and what the VMM has to complain of: the writing end
@@ -96,9 +96,11 @@ enum {
 	VMM_CAN_VIRTIOFS = 1 << 1,
 	VMM_CAN_DRIVE = 1 << 2,
 	VMM_CAN_VHOST_NET = 1 << 3, /* takes sluiced's; not: needs a TAP */
-	VMM_CAN_RECONNECT = 1 << 4, /* its network survives sluiced's end */
+	VMM_CAN_RECONNECT = 1 << 4, /* its network is back when sluiced is */
 	VMM_CAN_POWERDOWN = 1 << 5,
 	VMM_IS_BOUNDARY = 1 << 6, /* its guest is kept in by it: not UML */
+	VMM_NEEDS_ELF = 1 << 7,   /* its kernel has to be an ELF file (kernel_elf.h) */
+	VMM_NEEDS_KVM = 1 << 8,   /* it does not emulate */
 };
 
 struct vmm_kind {

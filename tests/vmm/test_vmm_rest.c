@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "guest-agent/power.h"
+
 /* Cloud Hypervisor and Firecracker, against a fake that knows what they take (tests/fakes). */
 
 static int setup(void **state, const struct vmm_kind *kind)
@@ -66,7 +68,7 @@ static void fill_plan(struct vmm_lab *lab)
 	lab->plan.n_nics = 1;
 }
 
-static void power_off(struct vmm_lab *lab)
+static void press_button(struct vmm_lab *lab)
 {
 	const char *expected = "running shutdown:guest-shutdown ended:exit status 0";
 	struct err err = { "" };
@@ -104,12 +106,12 @@ static void test_cloud_hypervisor(void **state)
 		"true, \"size\": 536870912}, \"net\": [{\"mac\": \"aa:fc:00:00:00:01\", \"mtu\": "
 		"1400, \"num_queues\": 2, \"queue_size\": 256, \"vhost_mode\": \"Client\", "
 		"\"vhost_socket\": \"/run/x.sock\", \"vhost_user\": true}], \"payload\": "
-		"{\"cmdline\": \"rdinit=/test-init quiet console=ttyS0\", \"initramfs\": "
+		"{\"cmdline\": \"rdinit=/test-init quiet console=ttyS0 panic=1\", \"initramfs\": "
 		"\"%s/initrd\", \"kernel\": \"/proc/self/exe\"}, \"serial\": {\"mode\": \"Tty\"}, "
 		"\"vsock\": {\"cid\": 7, \"socket\": \"/run/x.vsock\"}}\nPUT /vm.boot null\n",
 		lab->dir, lab->dir);
 	vmm_lab_await_text(lab, expected);
-	power_off(lab);
+	press_button(lab);
 }
 
 static void test_firecracker(void **state)
@@ -124,7 +126,8 @@ static void test_firecracker(void **state)
 	snprintf(expected, sizeof(expected),
 		"PUT /machine-config {\"mem_size_mib\": 512, \"vcpu_count\": 2}\n"
 		"PUT /boot-source {\"boot_args\": \"rdinit=/test-init quiet console=ttyS0 "
-		"reboot=k\", \"initrd_path\": \"%s/initrd\", \"kernel_image_path\": "
+		"reboot=k panic=1 " POWER_RESET_WORD
+		"\", \"initrd_path\": \"%s/initrd\", \"kernel_image_path\": "
 		"\"/proc/self/exe\"}\n"
 		"PUT /drives/drive0 {\"drive_id\": \"drive0\", \"is_read_only\": true, "
 		"\"is_root_device\": false, \"path_on_host\": \"%s/drive\"}\n"
@@ -134,7 +137,7 @@ static void test_firecracker(void **state)
 		"PUT /actions {\"action_type\": \"InstanceStart\"}\n",
 		lab->dir, lab->dir);
 	vmm_lab_await_text(lab, expected);
-	power_off(lab);
+	press_button(lab);
 }
 
 /* What it refuses is the end, and told with its words. */
