@@ -8,20 +8,30 @@ that is not, lacks one or has one of another type is refused as they refuse it, 
 refuse for its order or its contents. Then it plays the guest: it says on its stdout, the guest's
 console, what it was told, and ends with status 0 when the power button is pressed.
 
+FAKE_VMM=boots: the guest is a real one, made of what it was told (fake_guest.py). The process then
+goes through what the real ones do: Firecracker ends when its guest resets, and not when it powers
+off, for which it has no device; Cloud Hypervisor ends when its guest powers off, and boots one again
+that resets.
+
 FAKE_VMM=never-listens | hangs | crashes: what it does instead.
 """
 
+import contextlib
+import fcntl
 import http.server
 import json
 import os
 import re
 import signal
 import socketserver
+import struct
 import sys
 import threading
 import time
 
 import yaml
+
+from fake_guest import Guest, Machine
 
 API_DIR = os.environ.get("SLUICE_API_DIR") or os.path.join(
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "api")
@@ -102,18 +112,36 @@ def check_file(path):
         raise Refused(400, f"no such file: {path}")
 
 
+def check_free(path):
+    """A socket's name."""
+    if os.path.lexists(path):
+        raise Refused(400, f"cannot bind {path}: Address already in use (os error 98)")
+
+
+def is_pvh(path):
+    """An ELF file with the note that says where a machine without firmware enters it."""
+    with open(path, "rb") as kernel:
+        return kernel.read(4) == b"\x7fELF" and b"Xen\0" in kernel.read()
+
+
 class CloudHypervisor:
     """All of a machine in one request; errors are plain text."""
 
     api_name = "cloud-hypervisor"
     prefix = "/api/v1"
 
-    def __init__(self):
-        self.config = None
-        self.booted = False
+    def __init__(self, work_dir, boots):
+        self.work_dir, self.boots = work_dir, boots
+        self.config = self.guest = None
+        self.state = "Created"
 
     def fault(self, text):
         return text.encode()
+
+    def tell(self, path):
+        if path == "/vm.info" and self.config is not None:
+            return {"config": self.config, "state": self.state}
+        raise Refused(404, f"no {path}")
 
     def carry_out(self, path, body):
         if path == "/vm.create":
@@ -121,11 +149,13 @@ class CloudHypervisor:
         elif path == "/vm.boot":
             if self.config is None:
                 raise Refused(404, "The VM is not created")
-            self.booted = True
+            self.boot()
         elif path == "/vm.power-button":
-            if not self.booted:
+            if self.state != "Running":
                 raise Refused(405, "The VM is not booted")
-            return True
+            if not self.guest:
+                return True
+            self.guest.press_power_button()
         else:
             raise Refused(500, f"the fake has no {path}")
         return False
@@ -139,7 +169,62 @@ class CloudHypervisor:
             raise Refused(500, "Invalid configuration: vhost-user requires shared memory")
         for disk in config.get("disks", []):
             check_file(disk["path"])
+        for net in config.get("net", []):
+            if net.get("vhost_user") and net.get("vhost_mode", "Client") != "Client":
+                raise Refused(500, "the fake listens for no vhost-user backend")
         self.config = config
+
+    def boot(self):
+        config, payload = self.config, self.config["payload"]
+        if self.boots:
+            if not is_pvh(payload["kernel"]):
+                raise Refused(500, "Cannot load kernel: kernel has no PVH header")
+            for path in filter(None, (payload["kernel"], payload.get("initramfs"))):
+                check_file(path)
+            vsock = config.get("vsock")
+            if vsock:
+                check_free(vsock["socket"])
+            self.guest = Guest(Machine(
+                kernel=payload["kernel"], initrd=payload.get("initramfs"),
+                cmdline=payload["cmdline"], cpus=config["cpus"]["boot_vcpus"],
+                memory_mib=config["memory"]["size"] >> 20, shared=config["memory"]["shared"],
+                vsock=(vsock["cid"], vsock["socket"]) if vsock else None,
+                nics=[(net["mac"], "chardev", net["vhost_socket"]) for net in config.get("net", [])],
+                shares=[(fs["socket"], fs["tag"]) for fs in config.get("fs", [])],
+                drives=[(disk["path"], disk.get("readonly", False)) for disk in
+                        config.get("disks", [])]), self.work_dir, self.on_end)
+        self.state = "Running"
+
+    def on_end(self, how):
+        self.state = "Shutdown"
+        self.guest.end()
+        if self.config.get("vsock"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.config["vsock"]["socket"])
+        if how != "guest-reset":
+            os._exit(0 if how == "guest-shutdown" else 1)
+        say("the VM reboots")
+        try:
+            self.boot()
+        except Refused as refused:
+            say(f"Error rebooting VM: {refused}")
+            os._exit(1)
+
+
+TUNSETIFF, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x400454ca, 0x0002, 0x1000, 0x4000
+
+
+def open_tap(name):
+    """As Firecracker does; nobody else may have it open."""
+    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(fd, TUNSETIFF,
+                    struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    except OSError as error:
+        os.close(fd)
+        raise Refused(400, "Cannot create network device. Open tap device failed: Error while "
+                      f"creating ifreq structure: {error}") from error
+    return fd
 
 
 class Firecracker:
@@ -148,12 +233,20 @@ class Firecracker:
     api_name = "firecracker"
     prefix = ""
 
-    def __init__(self):
-        self.seen = set()
+    def __init__(self, work_dir, boots):
+        self.work_dir, self.boots = work_dir, boots
+        self.seen, self.taps = {}, {}
         self.started = False
+        self.guest = None
 
     def fault(self, text):
         return json.dumps({"fault_message": text}).encode()
+
+    def tell(self, path):
+        if path == "/":
+            return {"app_name": "Firecracker", "id": "anonymous-instance", "vmm_version": "fake",
+                    "state": "Running" if self.started else "Not started"}
+        raise Refused(400, f"no {path}")
 
     def carry_out(self, path, body):
         if path == "/actions":
@@ -170,9 +263,13 @@ class Firecracker:
             check_file(body["path_on_host"])
         elif path.startswith("/network-interfaces/"):
             self.check_id(path, body["iface_id"])
-        elif path not in ("/machine-config", "/vsock"):
+            if self.boots:
+                self.taps[path] = open_tap(body["host_dev_name"])
+        elif path == "/vsock":
+            check_free(body["uds_path"])
+        elif path != "/machine-config":
             raise Refused(400, f"the fake has no {path}")
-        self.seen.add(path)
+        self.seen[path] = body
         return False
 
     def check_id(self, path, name):
@@ -185,11 +282,39 @@ class Firecracker:
                 raise Refused(400, "The microVM is already running.")
             if "/boot-source" not in self.seen:
                 raise Refused(400, "Cannot start microvm without kernel configuration.")
+            if self.boots:
+                self.boot()
             self.started = True
             return False
         if not self.started:
             raise Refused(400, "The requested operation is not supported before starting the microVM.")
+        if action == "SendCtrlAltDel" and self.guest:
+            self.guest.press_ctrl_alt_del()
+            return False
         return action == "SendCtrlAltDel"
+
+    def of_kind(self, prefix):
+        return [(path, body) for path, body in self.seen.items() if path.startswith(prefix)]
+
+    def boot(self):
+        source, config = self.seen["/boot-source"], self.seen.get("/machine-config", {})
+        vsock = self.seen.get("/vsock")
+        self.guest = Guest(Machine(
+            kernel=source["kernel_image_path"], initrd=source.get("initrd_path"),
+            cmdline=source["boot_args"], cpus=config.get("vcpu_count", 1),
+            memory_mib=config.get("mem_size_mib", 128),
+            vsock=(vsock["guest_cid"], vsock["uds_path"]) if vsock else None,
+            nics=[(body["guest_mac"], "fd", self.taps[path]) for path, body in
+                  self.of_kind("/network-interfaces/")],
+            drives=[(body["path_on_host"], body["is_read_only"]) for _, body in
+                    self.of_kind("/drives/")]), self.work_dir, self.on_end)
+
+    def on_end(self, how):
+        if how == "guest-shutdown":
+            say("the guest's processors are halted")
+            return
+        self.guest.end()
+        os._exit(0 if how == "guest-reset" else 1)
 
 
 def say(text):
@@ -200,6 +325,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """One connection's requests, one after the other."""
 
     protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        vmm, path = self.server.vmm, self.path
+        try:
+            self.server.api.check_request("GET", path[len(vmm.prefix):], None)
+            status, answer = 200, json.dumps(vmm.tell(path[len(vmm.prefix):])).encode()
+        except Refused as refused:
+            status, answer = refused.status, vmm.fault(str(refused))
+        self.answer(status, answer)
+
+    def answer(self, status, body):
+        self.send_response(status)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if body:
+            self.wfile.write(body)
 
     def do_PUT(self):
         length = int(self.headers.get("Content-Length") or 0)
@@ -217,11 +359,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             say(f"PUT {path} {json.dumps(body, sort_keys=True)}")
         except Refused as refused:
             status, answer = refused.status, vmm.fault(str(refused))
-        self.send_response(status)
-        if status != 204:
-            self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+        self.answer(status, answer)
         if off:
             say("the guest powers off")
             os._exit(0)
@@ -237,17 +375,18 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
 
-def socket_and_vmm(words):
+def socket_and_vmm(words, boots):
     if len(words) == 2 and words[0] == "--api-socket" and words[1].startswith("path="):
-        return words[1].removeprefix("path="), CloudHypervisor()
+        path = words[1].removeprefix("path=")
+        return path, CloudHypervisor(os.path.dirname(path), boots)
     if len(words) == 2 and words[0] == "--api-sock":
-        return words[1], Firecracker()
+        return words[1], Firecracker(os.path.dirname(words[1]), boots)
     sys.exit(f"error: unexpected arguments {words}")
 
 
 def main():
-    path, vmm = socket_and_vmm(sys.argv[1:])
     mode = os.environ.get("FAKE_VMM")
+    path, vmm = socket_and_vmm(sys.argv[1:], mode == "boots")
     if mode == "crashes":
         os.kill(os.getpid(), signal.SIGSEGV)
     if mode == "never-listens":
