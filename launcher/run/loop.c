@@ -14,21 +14,26 @@ double loop_now_ms(void)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+static void on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	bool *over = arg;
+
+	*over = true;
+}
+
 int loop_until(struct event_base *loop, unsigned timeout_ms, bool (*done)(const void *arg),
 	const void *arg)
 {
-	double end_ms = loop_now_ms() + timeout_ms;
+	const struct timeval timeout = { timeout_ms / 1000,
+		(suseconds_t)(timeout_ms % 1000) * 1000 };
+	bool over = false;
+	struct event *timer = evtimer_new(loop, on_timeout, &over);
 
-	while (!done(arg)) {
-		double left_ms = end_ms - loop_now_ms();
-		struct timeval left;
-
-		if (left_ms <= 0)
-			return -ETIMEDOUT;
-		left = (struct timeval) { (time_t)(left_ms / 1e3),
-			(suseconds_t)(left_ms * 1e3) % 1000000 };
-		(void)event_base_loopexit(loop, &left);
+	if (timer == NULL || event_add(timer, &timeout) < 0)
+		over = true;
+	while (!done(arg) && !over)
 		(void)event_base_loop(loop, EVLOOP_ONCE);
-	}
-	return 0;
+	if (timer != NULL)
+		event_free(timer);
+	return done(arg) ? 0 : -ETIMEDOUT;
 }
