@@ -52,8 +52,9 @@ struct setting {
 	const struct setting_word *words;
 	unsigned groups; /* bits of the groups (port kinds, say) it belongs to; 0: all of them */
 	bool required;
-	bool as_text; /* SETTING_LIST: written to JSON as text, not as an array */
-	bool heap;    /* the field is a char * that its owner frees; NULL: it was never set */
+	bool not_annotated; /* for the administrator: not to be set by annotation */
+	bool as_text;       /* SETTING_LIST: written to JSON as text, not as an array */
+	bool heap;          /* the field is a char * that its owner frees; NULL: it was never set */
 };
 
 #define SETTING_FIELD(type, member)                                                                \

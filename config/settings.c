@@ -282,6 +282,14 @@ int settings_set(const struct settings *table, const char *name, const char *tex
 	return ret < 0 ? err_wrap(err, ret, "%s", name) : 0;
 }
 
+bool settings_takes_next(const struct settings *table, const char *word)
+{
+	const struct setting *row =
+		strncmp(word, "--", 2) == 0 ? settings_find(table, word + 2) : NULL;
+
+	return row != NULL && row->type != SETTING_BOOL;
+}
+
 void settings_print_help(const struct settings *table, const char *lead, FILE *out)
 {
 	for (size_t i = 0; i < table->n_rows; i++) {
@@ -303,6 +311,6 @@ void settings_print_help(const struct settings *table, const char *lead, FILE *o
 			settings_env_name(table, row, variable);
 			fprintf(out, "; %s", variable);
 		}
-		fputc('\n', out);
+		fprintf(out, "%s\n", row->not_annotated ? "; not by annotation" : "");
 	}
 }

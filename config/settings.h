@@ -71,6 +71,9 @@ int settings_from_args(
 int settings_set(const struct settings *table, const char *name, const char *text, void *target,
 	struct err *err);
 
+/* Whether the word is `--name` of a setting whose value is the next word. */
+bool settings_takes_next(const struct settings *table, const char *word);
+
 /* NULL if there is none of that name. */
 const struct setting *settings_find(const struct settings *table, const char *name);
 

@@ -24,7 +24,7 @@ static void print_value(const struct settings *table, const struct setting *row,
 		settings_env_name(table, row, variable);
 		fprintf(out, "; %s", variable);
 	}
-	fputs(".\n", out);
+	fprintf(out, "%s.\n", row->not_annotated ? "; not by annotation" : "");
 }
 
 /* What stands for the value. */

@@ -105,7 +105,7 @@ static const struct setting rows[] = {
 	{ "vmm", SETTING_ENUM, FIELD(vmm), .preset = "auto", .words = vmms,
 		.help = "what runs it; auto is QEMU. cloud-hypervisor and firecracker need KVM; "
 			"firecracker has no virtio-fs; uml is no security boundary" },
-	{ "vmm-program", SETTING_PATH, FIELD(vmm_program), .unit = "PATH",
+	{ "vmm-program", SETTING_PATH, FIELD(vmm_program), .not_annotated = true, .unit = "PATH",
 		.help = "instead of the one in PATH" },
 	{ "machine", SETTING_ENUM, FIELD(machine), .preset = "q35", .words = machines,
 		.help = "what QEMU pretends to be" },
@@ -173,7 +173,8 @@ static const struct setting rows[] = {
 		.help = "what of the pod's traffic the pod's kernel does not see" },
 	{ "kernel-ports", SETTING_STRING, FIELD(kernel_ports), .unit = "LIST",
 		.help = "what the pod's kernel keeps in shared mode: tcp/80,udp/53-60" },
-	{ "outside-guard", SETTING_BOOL, FIELD(outside_guard), .preset = "false",
+	{ "outside-guard", SETTING_BOOL, FIELD(outside_guard), .not_annotated = true,
+		.preset = "false",
 		.help = "a guard is in place that cannot be seen from here: set none" },
 	{ "host-port", SETTING_BOOL, FIELD(host_port), .preset = "false",
 		.help = "the guest reaches the pod on the identity address" },
@@ -182,30 +183,29 @@ static const struct setting rows[] = {
 			"direct leaves it out" },
 	{ "anti-spoof", SETTING_ENUM, FIELD(anti_spoof), .preset = "on", .words = switches,
 		.help = "whether the guest is held to its addresses" },
-	{ "nfs-shared-filesystem", SETTING_ENUM, FIELD(nfs_shared_filesystem), .preset = "refuse",
-		.words = refusals,
+	{ "nfs-shared-filesystem", SETTING_ENUM, FIELD(nfs_shared_filesystem),
+		.not_annotated = true, .preset = "refuse", .words = refusals,
 		.help = "whether NFS volumes and roots may be less than a file system of their "
-			"own: a guest "
-			"can then have all of it. Not to be set by annotation" },
-	{ "lab", SETTING_BOOL, FIELD(lab), .preset = "false",
+			"own: a guest can then have all of it" },
+	{ "lab", SETTING_BOOL, FIELD(lab), .not_annotated = true, .preset = "false",
 		.help = "also in the machine's own network namespace" },
-	{ "switch-socket", SETTING_PATH, FIELD(switch_socket), .unit = "PATH",
+	{ "switch-socket", SETTING_PATH, FIELD(switch_socket), .not_annotated = true,
+		.unit = "PATH",
 		.help = "control socket of a sluiced that somebody else runs: the guest gets a "
-			"port "
-			"there, and sluiced is not started. Its uplink, if it has one, stays as it "
-			"is" },
+			"port there, and sluiced is not started. Its uplink, if it has one, stays "
+			"as it is" },
 	{ "address-wait", SETTING_U32, FIELD(address_wait_s), .unit = "SECONDS", .preset = "10",
 		.min = 0, .max = 3600, .help = "for an address that is still to come" },
 
-	{ "run-dir", SETTING_PATH, FIELD(run_dir), .unit = "PATH", .preset = "/run/sluice",
-		.help = "for sockets and what lasts as long as the VM" },
-	{ "cache-dir", SETTING_PATH, FIELD(cache_dir), .unit = "PATH",
+	{ "run-dir", SETTING_PATH, FIELD(run_dir), .not_annotated = true, .unit = "PATH",
+		.preset = "/run/sluice", .help = "for sockets and what lasts as long as the VM" },
+	{ "cache-dir", SETTING_PATH, FIELD(cache_dir), .not_annotated = true, .unit = "PATH",
 		.preset = "/var/cache/sluice", .help = "for images that VMs share" },
-	{ "agent", SETTING_PATH, FIELD(agent), .unit = "PATH",
+	{ "agent", SETTING_PATH, FIELD(agent), .not_annotated = true, .unit = "PATH",
 		.help = "the guest agent; by default the one installed with this program" },
-	{ "virtiofsd", SETTING_PATH, FIELD(virtiofsd), .unit = "PATH",
+	{ "virtiofsd", SETTING_PATH, FIELD(virtiofsd), .not_annotated = true, .unit = "PATH",
 		.help = "instead of the one in its usual places" },
-	{ "log-file", SETTING_PATH, FIELD(log_file), .unit = "PATH",
+	{ "log-file", SETTING_PATH, FIELD(log_file), .not_annotated = true, .unit = "PATH",
 		.help = "by default NAME.log in run-dir" },
 	{ "log-level", SETTING_ENUM, FIELD(log_level), .preset = "info", .words = log_levels,
 		.help = "least severe events that are written there" },
@@ -245,12 +245,14 @@ static int set_annotation(void *arg, const char *key, const char *value)
 {
 	static const char prefix[] = VM_ANNOTATION_PREFIX;
 	struct annotated *to = arg;
+	const struct setting *row;
 	struct err why = { "" };
 	int ret;
 
 	if (strncmp(key, prefix, strlen(prefix)) != 0)
 		return 0;
-	if (strcmp(key + strlen(prefix), "nfs-shared-filesystem") == 0)
+	row = settings_find(&table, key + strlen(prefix));
+	if (row != NULL && row->not_annotated)
 		return err_set(to->err, -EPERM, "%s: is the administrator's to set", key);
 	ret = settings_set(&table, key + strlen(prefix), value, to->settings, &why);
 	return ret < 0 ? err_set(to->err, ret, "%s%s", prefix, why.text) : 0;
@@ -305,6 +307,11 @@ int vm_settings_load(
 	if (ret == 0 && sources->words != NULL)
 		ret = settings_from_args(&table, sources->words, settings, err);
 	return ret;
+}
+
+bool vm_settings_take_next(const char *word)
+{
+	return settings_takes_next(&table, word);
 }
 
 void vm_settings_print_help(FILE *out)

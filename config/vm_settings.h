@@ -103,5 +103,6 @@ int vm_settings_annotations(
 	const char *text, size_t len, struct vm_settings *settings, struct err *err);
 
 /* Every setting, for --help, and for a manual page: entries of a list. */
+bool vm_settings_take_next(const char *word); /* settings_takes_next() of this table */
 void vm_settings_print_help(FILE *out);
 void vm_settings_print_man(FILE *out);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/vm_settings.h"
+
 static const struct {
 	const char *given, *meant;
 } forms[] = {
@@ -81,7 +83,10 @@ int run_words_take(struct run_words *words, char *const *at, struct err *err)
 		return ret < 0 ? ret : with_value ? 1 : 2;
 	}
 	words->kept[words->n++] = at[0];
-	return 1;
+	if (!vm_settings_take_next(word) || at[1] == NULL)
+		return 1;
+	words->kept[words->n++] = at[1];
+	return 2;
 }
 
 void run_words_finish(struct run_words *words)

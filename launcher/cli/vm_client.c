@@ -65,11 +65,8 @@ bool vm_client_takes_next(const char *word, unsigned options)
 {
 	struct setting picked[N_ROWS];
 	struct settings table = pick(options, picked);
-	const struct setting *row = strncmp(word, "--", 2) == 0 && strchr(word, '=') == NULL
-					    ? settings_find(&table, word + 2)
-					    : NULL;
 
-	return row != NULL && row->type != SETTING_BOOL;
+	return settings_takes_next(&table, word);
 }
 
 void vm_client_print_man(unsigned options, FILE *out)

@@ -93,16 +93,6 @@ static char *long_form(char *word)
 }
 
 /* Whether the next word is this one's value. */
-static bool takes_next(const char *word)
-{
-	const struct setting *row;
-
-	if (strncmp(word, "--", 2) != 0 || strchr(word, '=') != NULL)
-		return false;
-	row = settings_find(&table, word + 2);
-	return row != NULL && row->type != SETTING_BOOL;
-}
-
 /* Up to and without "--". Returns how many words are behind it, or -EINVAL. */
 static int split(char **argv, struct words *words, struct exec_options *opts, struct err *err)
 {
@@ -125,7 +115,7 @@ static int split(char **argv, struct words *words, struct exec_options *opts, st
 			ret = take_letters(word + 1, opts, err);
 		} else {
 			*kept++ = word;
-			if (takes_next(word) && argv[1] != NULL)
+			if (settings_takes_next(&table, word) && argv[1] != NULL)
 				*kept++ = *++argv;
 		}
 	}

@@ -97,21 +97,37 @@ static void test_refusals(void **state)
 {
 	char *config = file_with("{ \"memroy\": 100 }");
 	char *annotations = file_with("sluice.dev/vmm=\"xen\"\n");
-	char *shared = file_with("sluice.dev/nfs-shared-filesystem=\"allow\"\n");
 	char name[] = "--memory", value[] = "1", *words[] = { name, value, NULL };
 
 	refuse(&(struct vm_sources) { .config_path = config }, "memory");
 	refuse(&(struct vm_sources) { .annotations_path = annotations },
 		"sluice.dev/vmm: \"xen\" is not allowed (must be \"auto\", \"qemu\"");
-	refuse(&(struct vm_sources) { .annotations_path = shared },
-		"sluice.dev/nfs-shared-filesystem: is the administrator's to set");
 	refuse(&(struct vm_sources) { .words = words }, "--memory");
 	refuse(&(struct vm_sources) { .config_path = "/no/such", .config_required = true },
 		"/no/such: No such file");
-	unlink(shared);
 	refuse(&(struct vm_sources) { .annotations_path = "/no/such" }, "/no/such");
 	unlink(config);
 	unlink(annotations);
+}
+
+/* What runs on the node, or where its files are, is not for those who write pods. */
+static void test_annotations_of_the_administrator(void **state)
+{
+	static const char *const settings[] = { "vmm-program=\"/x\"", "outside-guard=\"true\"",
+		"nfs-shared-filesystem=\"allow\"", "lab=\"true\"", "switch-socket=\"/x\"",
+		"run-dir=\"/x\"", "cache-dir=\"/x\"", "agent=\"/x\"", "virtiofsd=\"/x\"",
+		"log-file=\"/x\"" };
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		char line[64];
+		char *path;
+
+		snprintf(line, sizeof(line), "sluice.dev/%s\n", settings[i]);
+		path = file_with(line);
+		refuse(&(struct vm_sources) { .annotations_path = path },
+			"is the administrator's to set");
+		unlink(path);
+	}
 }
 
 static void test_a_config_file_may_be_missing(void **state)
@@ -144,6 +160,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_defaults, teardown),
 		cmocka_unit_test_teardown(test_layers, teardown),
 		cmocka_unit_test_teardown(test_refusals, teardown),
+		cmocka_unit_test_teardown(test_annotations_of_the_administrator, teardown),
 		cmocka_unit_test_teardown(test_a_config_file_may_be_missing, teardown),
 		cmocka_unit_test_teardown(test_log_level_of_old, teardown),
 	};
