@@ -75,7 +75,8 @@ static const struct setting rows[] = {
 			"for a physical interface and guests with addresses of their own" },
 	{ "mac", SETTING_MAC, FIELD(mac), .unit = "MAC",
 		.help = "vhost-user: address told to the guest. Of an uplink: the pod's, if not "
-			"that of the interface. Of a host port: that of the host's end" },
+			"that of the interface. Of a guest by another kind: what it has been "
+			"given. Of a host port: that of the host's end" },
 	{ "mtu", SETTING_U32, FIELD(mtu), .unit = "N", .groups = VHOST_USER | ETHDEV, .min = 68,
 		.max = 65535,
 		.help = "vhost-user: MTU told to the guest. ethdev: longer frames are "
@@ -184,12 +185,13 @@ static int settle_role(struct port_config *port, const char *at, uint64_t given,
 /* The MAC address of a kind or role that has none. */
 static int settle_mac(struct port_config *port, const char *at, uint64_t given, struct err *err)
 {
-	if (port->kind == PORT_KIND_VHOST_USER || port->role == PORT_ROLE_UPLINK ||
-		port->role == PORT_ROLE_HOST)
+	if (port->kind == PORT_KIND_VHOST_USER || port->role != PORT_ROLE_PEER)
 		return 0;
 	if (was_given(given, "mac"))
 		return err_set(err, -EINVAL,
-			"%smac: only for kind \"vhost-user\" or role \"uplink\" or \"host\"", at);
+			"%smac: only for kind \"vhost-user\" or role \"uplink\", \"guest\" or "
+			"\"host\"",
+			at);
 	memset(&port->mac, 0, sizeof(port->mac));
 	return 0;
 }

@@ -17,6 +17,7 @@
 
 #include "launcher/pod/host_link_check.h"
 #include "launcher/pod/quiet_link.h"
+#include "lib/fnv1a.h"
 
 /* Ours return a negative errno; what libnl says becomes one here. */
 static int report(int nl_ret, const char *what, struct err *err)
@@ -37,12 +38,8 @@ static int report(int nl_ret, const char *what, struct err *err)
 static struct mac derive_mac(const char *name, const struct ip_addr *identity)
 {
 	struct mac mac = { { 0xaa, 0xfc, 0x00 } };
-	uint32_t hash = 2166136261u;
+	uint32_t hash = fnv1a(fnv1a_text(name), identity->byte, sizeof(identity->byte));
 
-	for (const char *c = name; *c != '\0'; c++)
-		hash = (hash ^ (unsigned char)*c) * 16777619u;
-	for (size_t i = 0; i < sizeof(identity->byte); i++)
-		hash = (hash ^ identity->byte[i]) * 16777619u;
 	mac.byte[3] = (uint8_t)(hash >> 16);
 	mac.byte[4] = (uint8_t)(hash >> 8);
 	mac.byte[5] = (uint8_t)hash;

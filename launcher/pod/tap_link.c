@@ -15,28 +15,19 @@
 
 #include "launcher/pod/quiet_link.h"
 #include "lib/cleanup.h"
+#include "lib/fnv1a.h"
 
 #define DEVICE "/dev/net/tun"
 
 #define PREFIX      "slt-"
 #define VM_NAME_LEN (IF_NAMESIZE - sizeof(PREFIX))
 
-/* FNV-1a. */
-static uint32_t hash_name(const char *name)
-{
-	uint32_t hash = 2166136261U;
-
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (uint8_t)*name) * 16777619U;
-	return hash;
-}
-
 void tap_link_name(const char *vm, char *name)
 {
 	if (strlen(vm) <= VM_NAME_LEN)
 		snprintf(name, IF_NAMESIZE, PREFIX "%s", vm);
 	else
-		snprintf(name, IF_NAMESIZE, PREFIX "%08x", (unsigned)hash_name(vm));
+		snprintf(name, IF_NAMESIZE, PREFIX "%08x", (unsigned)fnv1a_text(vm));
 }
 
 static int open_device(struct err *err)

@@ -39,10 +39,10 @@ void doctor_examine(
 	struct doctor *d, const struct vm_settings *settings, const struct volumes *volumes)
 {
 	*d = (struct doctor) { .settings = settings, .volumes = volumes };
-	doctor_examine_command(d);
 	doctor_examine_programs(d);
 	doctor_examine_machine(d);
 	doctor_examine_network(d);
+	doctor_examine_command(d);
 	doctor_examine_pod(d);
 	doctor_examine_storage(d);
 }

@@ -34,7 +34,12 @@ static void examine_switch(struct doctor *d)
 		return;
 	}
 	close(fd);
-	doctor_note(d, DOCTOR_OK, "switch-socket", NULL, "%s answers", path);
+	if (doctor_needs_host_port(d))
+		doctor_note(d, DOCTOR_FAIL, "switch-socket",
+			"run without it, or without host-port and NFS and with dns direct",
+			"there is no host port on a switch of somebody else's");
+	else
+		doctor_note(d, DOCTOR_OK, "switch-socket", NULL, "%s answers", path);
 }
 
 void doctor_examine_command(struct doctor *d)

@@ -41,6 +41,12 @@ int machine_kind_check(const struct vmm_kind *kind, const struct vm_settings *se
 		return err_set(err, -ENOTSUP,
 			"accel: tcg: %s does not emulate: set accel to auto, or vmm to qemu",
 			kind->name);
+	if (!(kind->can & VMM_CAN_VHOST_NET) && !settings->lab &&
+		(settings->guard == VM_GUARD_OFF || settings->outside_guard))
+		return err_set(err, -ENOTSUP,
+			"guard: what a guest of %s sends to its TAP is kept from the pod's kernel "
+			"by our guard alone: set it to exclusive or shared, or in a lab say --lab",
+			kind->name);
 	if (kind->can & VMM_CAN_VIRTIOFS)
 		return 0;
 	if (settings->root == VM_ROOT_VIRTIOFS)

@@ -6,6 +6,7 @@
  *   AWAY      no connection; a timer makes one
  *   FOLLOWING events: from now on we are told when a port is removed
  *   LOOKING   port.show: does the port fit what is there, and is it perhaps there still?
+ *   CLEARING  port.del, of the port that a predecessor has left
  *   ADDING    port.add
  *   THERE     nothing, until the connection ends, or somebody removes the port: by hand, or with a
  *             configuration that is read again
@@ -15,8 +16,8 @@
  * after a while: the guest goes on, and whoever runs the switch is at work on it.
  *
  * The keeper is told of the port when it has been added: a name that turns out to be taken is
- * somebody else's port, which must not be removed. A launcher that is killed in between leaves its
- * port.
+ * somebody else's port, which must not be removed. A launcher that is killed in between, or with
+ * its keeper (a container that ends), leaves its port to the next of that name.
  */
 
 #include "launcher/run/switch_attach.h"
@@ -42,7 +43,7 @@
 #define ANSWER_MS  5000
 #define ANSWER_MAX (4U << 20)
 
-enum state { AWAY, FOLLOWING, LOOKING, ADDING, THERE, LEAVING };
+enum state { AWAY, FOLLOWING, LOOKING, CLEARING, ADDING, THERE, LEAVING };
 
 struct switch_attach {
 	struct event_base *loop;
@@ -137,7 +138,16 @@ static int check_uplink(const struct switch_attach *a, const json_t *uplink, str
 		mac, port_text(a, "mac"));
 }
 
-/* 1: our port is there; it is ours if we have added it before. */
+/* By its name alone it might be somebody else's; the socket or interface is in or of a place that
+ * is this VM's as long as it is locked. */
+static bool is_ours(const struct switch_attach *a, const json_t *port)
+{
+	return has_text(port, "ifname", port_text(a, "name")) &&
+	       (has_text(port, "socket_path", port_text(a, "socket")) ||
+		       has_text(port, "interface", port_text(a, "interface")));
+}
+
+/* 1: our port is there. */
 static int look_at_ports(const struct switch_attach *a, const json_t *ports, struct err *err)
 {
 	const json_t *port;
@@ -146,8 +156,7 @@ static int look_at_ports(const struct switch_attach *a, const json_t *ports, str
 	json_array_foreach (ports, i, port) {
 		if (has_text(port, "role", "uplink") && check_uplink(a, port, err) < 0)
 			return -EINVAL;
-		if (a->was_there && has_text(port, "ifname", port_text(a, "name")) &&
-			has_text(port, "socket_path", port_text(a, "socket")))
+		if (is_ours(a, port))
 			return 1;
 	}
 	return 0;
@@ -183,22 +192,39 @@ static void be_there(struct switch_attach *a)
 	a->plan.attached(a->plan.owner);
 }
 
+static void remove_port(struct switch_attach *a, enum state state)
+{
+	json_t *params = json_pack("{s:s}", "name", port_text(a, "name"));
+
+	ask(a, state, "port.del", params);
+	json_decref(params);
+}
+
+static void take_ports(struct switch_attach *a, const json_t *ports)
+{
+	int ret = look_at_ports(a, ports, &a->why);
+
+	if (ret < 0)
+		fail(a);
+	else if (ret == 0)
+		ask(a, ADDING, "port.add", a->port);
+	else if (a->was_there)
+		be_there(a);
+	else
+		remove_port(a, CLEARING);
+}
+
 static void take_result(struct switch_attach *a, const json_t *result)
 {
-	int ret;
-
 	switch (a->state) {
 	case FOLLOWING:
 		ask(a, LOOKING, "port.show", NULL);
 		break;
 	case LOOKING:
-		ret = look_at_ports(a, result, &a->why);
-		if (ret < 0)
-			fail(a);
-		else if (ret > 0)
-			be_there(a);
-		else
-			ask(a, ADDING, "port.add", a->port);
+		take_ports(a, result);
+		break;
+	case CLEARING:
+		ask(a, ADDING, "port.add", a->port);
 		break;
 	case ADDING:
 		be_there(a);
@@ -355,15 +381,11 @@ static bool is_settled(const void *arg)
 
 void switch_attach_stop(struct switch_attach *a)
 {
-	json_t *params;
-
 	if (a == NULL)
 		return;
 	(void)loop_until(a->loop, ANSWER_MS, is_settled, a);
 	if (a->state == THERE) {
-		params = json_pack("{s:s}", "name", port_text(a, "name"));
-		ask(a, LEAVING, "port.del", params);
-		json_decref(params);
+		remove_port(a, LEAVING);
 		(void)loop_until(a->loop, ANSWER_MS, is_away, a);
 	} else {
 		(void)unlink(port_text(a, "socket")); /* of a switch that was killed */

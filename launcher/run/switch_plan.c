@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "launcher/pod/host_link.h"
+#include "lib/fnv1a.h"
 
 bool switch_plan_is_guests(const struct pod_network *net, const struct pod_address *address)
 {
@@ -61,7 +62,7 @@ static json_t *uplink(const struct switch_plan *plan, const struct pod_interface
 	return port;
 }
 
-/* A guest that is told nothing by its port: by the agent alone. */
+/* A guest that is told nothing by its port: by its VMM and the agent. */
 static void set_tap(json_t *port, const struct switch_plan *plan)
 {
 	set_text(port, "kind", "packet");
@@ -71,11 +72,8 @@ static void set_tap(json_t *port, const struct switch_plan *plan)
 static void set_vhost_user(
 	json_t *port, const struct switch_plan *plan, const struct pod_interface *pod)
 {
-	char mac[MAC_TEXT_MAX];
-
 	set_text(port, "kind", "vhost-user");
 	set_text(port, "socket", plan->paths->switch_port);
-	set_text(port, "mac", mac_format(&plan->guest_mac, mac));
 	json_object_set_new(port, "mtu", json_integer(pod->mtu));
 }
 
@@ -83,9 +81,11 @@ json_t *switch_plan_guest(const struct switch_plan *plan)
 {
 	const struct pod_interface *pod = pod_network_interface(plan->net, plan->net->pod_ifindex);
 	json_t *port = json_object();
+	char mac[MAC_TEXT_MAX];
 
 	set_text(port, "name", plan->settings->name);
 	set_text(port, "role", "guest");
+	set_text(port, "mac", mac_format(&plan->guest_mac, mac));
 	if (plan->tap != NULL)
 		set_tap(port, plan);
 	else
@@ -128,19 +128,9 @@ json_t *switch_plan_encode(const struct switch_plan *plan)
 	return root;
 }
 
-/* FNV-1a: the same name gives the same address everywhere. */
-static uint32_t hash_name(const char *name)
-{
-	uint32_t hash = 2166136261U;
-
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (uint8_t)*name) * 16777619U;
-	return hash;
-}
-
 struct mac switch_plan_guest_mac(const struct vm_settings *settings, const struct mac *pod_mac)
 {
-	uint32_t hash = hash_name(settings->name);
+	uint32_t hash = fnv1a_text(settings->name);
 
 	if (settings->mac_mode == VM_MAC_ADOPT)
 		return *pod_mac;

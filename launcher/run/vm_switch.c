@@ -121,8 +121,7 @@ static int attach(struct vm_switch *s, const struct switch_plan *plan, struct er
 	if (plan->guard->host_port)
 		ret = err_set(err, -EINVAL,
 			"not with host-port, NFS, or a resolver on loopback (unless dns is "
-			"direct), "
-			"which need a switch of one's own");
+			"direct), which need a switch of one's own");
 	else
 		ret = switch_attach_start(s->vm->loop, &attach, &s->attach, err);
 	json_decref(port);

@@ -240,7 +240,7 @@ static struct mac fixed_mac(const struct sluice_switch *sw, const struct port_co
 {
 	static const struct mac any;
 
-	if (c->anti_spoof == ANTI_SPOOF_OFF || c->kind != PORT_KIND_VHOST_USER ||
+	if (c->anti_spoof == ANTI_SPOOF_OFF ||
 		uplink_config(&sw->config)->mac_mode != MAC_MODE_SUBSTITUTE)
 		return any;
 	return c->mac;

@@ -150,7 +150,7 @@ def firecracker_ends(lab):
                vm.status()["vmm"]["state"] == "running", "the machine to run", timeout=30)
     assert TAP in net.pod.run("ip -o link show up")
     # One of the same name, with another directory: the TAP is not taken from the first.
-    vm.settings.update({"run-dir": lab.path("other"), "guard": "off"})
+    vm.settings.update({"run-dir": lab.path("other"), "guard": "off", "lab": "true"})
     done = vm.run("true").check(125)
     assert b"another VM uses" in done.err and done.err.count(b"\n") == 1, done.err
     assert TAP in net.pod.run("ip -o link show up")
@@ -212,6 +212,8 @@ def rest_vmms_refuse(lab):
             ("firecracker", 125, {"volume": f"{text}:/x"}, f"({text}:/x:nfs)"),
             ("firecracker", 125, {"root": "virtiofs"}, "set root to ext4"),
             ("firecracker", 125, {"accel": "tcg"}, "vmm to qemu"),
+            ("firecracker", 125, {"guard": "off"}, "say --lab"),
+            ("firecracker", 125, {"outside-guard": "true"}, "say --lab"),
             ("firecracker", 125, {"vmm-program": "/no/such"}, "/no/such"),
             ("cloud-hypervisor", 125, {"vmm-program": "/no/such"}, "/no/such"),
             ("firecracker", 125, {"boot-timeout": "1"}, "try vmm qemu"),

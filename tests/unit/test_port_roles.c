@@ -96,7 +96,8 @@ static void test_keys_of_another_role(void **state)
 		"ports[0].addresses: only for role \"guest\" (it is \"peer\")");
 	check_refused("{\"name\": \"p\", \"kind\": \"packet\", \"interface\": \"eth0\", "
 		      "\"mac\": \"02:00:00:00:00:01\"}",
-		"ports[0].mac: only for kind \"vhost-user\" or role \"uplink\" or \"host\"");
+		"ports[0].mac: only for kind \"vhost-user\" or role \"uplink\", \"guest\" or "
+		"\"host\"");
 }
 
 static void test_addresses(void **state)
