@@ -28,6 +28,8 @@
 
 #define CONSOLE_LINES 30
 
+#define MARKER ".sluice" /* in a VM's private directory */
+
 /* --- directories and logs -------------------------------------------------------------------- */
 
 static int make_dir(const char *path, mode_t mode, struct err *err)
@@ -55,6 +57,35 @@ static int clear_dir(const char *path)
 	return ret;
 }
 
+static bool is_empty(int fd)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	size_t n = 0;
+
+	while (dir != NULL && readdir(dir) != NULL)
+		n++;
+	if (dir != NULL)
+		closedir(dir);
+	return n == 2; /* "." and ".." */
+}
+
+/* What is removed without asking must be ours: a file of its own says so. */
+static int check_is_ours(const struct vm_paths *paths, int fd, struct err *err)
+{
+	if (faccessat(fd, MARKER, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || is_empty(fd))
+		return 0;
+	return err_set(err, -ENOTEMPTY,
+		"%s has files in it that are no VM's: set another run-dir or name", paths->dir);
+}
+
+static int mark_as_ours(const struct vm_paths *paths, int dir, struct err *err)
+{
+	cleanup_close int fd = openat(dir, MARKER, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_errno(err, errno, "cannot write to %s", paths->dir) : 0;
+}
+
 /*
  * The VM's private directory, which is locked for as long as *lock is open: by its name there is
  * one VM at a time. What a predecessor left in it is removed.
@@ -74,11 +105,16 @@ static int claim_dir(const struct vm_paths *paths, int *lock, struct err *err)
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(
 			err, -EBUSY, "a VM of this name is running (%s is locked)", paths->dir);
+	ret = check_is_ours(paths, fd, err);
+	if (ret < 0)
+		return ret;
 	ret = clear_dir(paths->dir);
 	if (ret < 0)
 		return err_errno(err, -ret, "cannot clear %s", paths->dir);
-	*lock = steal_fd(&fd);
-	return 0;
+	ret = mark_as_ours(paths, fd, err);
+	if (ret == 0)
+		*lock = steal_fd(&fd);
+	return ret;
 }
 
 static int open_log(struct vm *vm, struct err *err)

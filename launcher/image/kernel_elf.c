@@ -35,15 +35,26 @@ static bool is_elf(const void *bytes, size_t len)
 	       header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_machine == EM_X86_64;
 }
 
+static bool is_elf_file(int fd)
+{
+	char bytes[sizeof(Elf64_Ehdr)];
+	ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
+
+	return n > 0 && is_elf(bytes, (size_t)n);
+}
+
+/* Of an ELF file, which may be a large one, no more is read: *image is empty then. */
 static int look(const char *path, char **bytes, size_t *len, struct bzimage *image, struct err *err)
 {
-	int ret = whole_file_read(path, PACKED_MAX, bytes, len);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int ret;
 
 	*image = (struct bzimage) { 0 };
+	if (fd >= 0 && is_elf_file(fd))
+		return 0;
+	ret = fd >= 0 ? whole_file_read(path, PACKED_MAX, bytes, len) : -errno;
 	if (ret < 0)
 		return err_errno(err, -ret, "cannot read the kernel %s", path);
-	if (is_elf(*bytes, *len))
-		return 0;
 	ret = bzimage_find((const uint8_t *)*bytes, *len, image);
 	if (ret < 0)
 		return err_set(err, ret,
@@ -69,14 +80,6 @@ int kernel_elf_check(const char *path, struct err *err)
 }
 
 /* --- the cache ------------------------------------------------------------------------------- */
-
-static bool is_elf_file(int fd)
-{
-	char bytes[sizeof(Elf64_Ehdr)];
-	ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
-
-	return n > 0 && is_elf(bytes, (size_t)n);
-}
 
 static int fill(const char *path, const struct bzimage *image, int fd, struct err *err)
 {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "launcher/pod/resolv_conf_text.h"
+#include "launcher/run/backoff.h"
 #include "launcher/run/capability.h"
 #include "launcher/run/loop.h"
 #include "launcher/run/port_probe.h"
@@ -22,9 +23,6 @@
 #define READY_MS     5000
 #define ASK_EVERY_MS 10
 
-#define AGAIN_MS_MIN 100
-#define AGAIN_MS_MAX 10000
-
 #define OPTION_MAX  (IP_ADDR_TEXT_MAX + IFNAMSIZ + 32)
 #define N_FIXED_MAX 16
 #define N_WORDS_MAX (N_FIXED_MAX + RESOLV_CONF_NAMESERVERS)
@@ -33,8 +31,7 @@ struct dns_relay {
 	struct event_base *loop;
 	struct child *child; /* NULL: it does not run */
 	struct event *again; /* when it is started again */
-	unsigned again_ms;
-	double started_ms;
+	struct backoff backoff;
 	bool ready; /* it has been */
 	struct sockaddr_in address;
 	char listen[OPTION_MAX];
@@ -94,7 +91,7 @@ static int run(struct dns_relay *relay, struct err *err)
 		.owner = relay };
 
 	put_words(relay, argv);
-	relay->started_ms = loop_now_ms();
+	backoff_begun(&relay->backoff, loop_now_ms());
 	return child_start(relay->loop, &plan, &relay->child, err);
 }
 
@@ -102,13 +99,11 @@ static int run(struct dns_relay *relay, struct err *err)
 
 static void try_again_later(struct dns_relay *relay)
 {
-	const struct timeval wait = { (time_t)(relay->again_ms / 1000),
-		(suseconds_t)(relay->again_ms % 1000) * 1000 };
+	unsigned wait_ms = backoff_ended(&relay->backoff, loop_now_ms());
+	const struct timeval wait = { wait_ms / 1000, (suseconds_t)(wait_ms % 1000) * 1000 };
 
+	log_info("dns-relay", log_int("again-ms", wait_ms));
 	(void)event_add(relay->again, &wait);
-	relay->again_ms *= 2;
-	if (relay->again_ms > AGAIN_MS_MAX)
-		relay->again_ms = AGAIN_MS_MAX;
 }
 
 static void on_ended(void *owner, struct child *child, int status)
@@ -119,10 +114,7 @@ static void on_ended(void *owner, struct child *child, int status)
 	child_kill(steal_ptr(&relay->child));
 	if (!relay->ready)
 		return;
-	if (loop_now_ms() - relay->started_ms >= AGAIN_MS_MAX)
-		relay->again_ms = AGAIN_MS_MIN;
-	log_warn("dns-relay-ended", log_str("how", relay->how),
-		log_int("again-ms", (int64_t)relay->again_ms));
+	log_warn("dns-relay-ended", log_str("how", relay->how));
 	try_again_later(relay);
 }
 
@@ -158,7 +150,6 @@ static int take_plan(struct dns_relay *relay, const struct dns_relay_plan *plan,
 			put_server(relay, &plan->conf->nameservers[i]);
 	relay->log = plan->log;
 	relay->keeper = plan->keeper;
-	relay->again_ms = AGAIN_MS_MIN;
 	relay->again = evtimer_new(relay->loop, on_again, relay);
 	return relay->again != NULL ? 0 : err_set(err, -ENOMEM, "out of memory");
 }

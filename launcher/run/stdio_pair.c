@@ -26,6 +26,11 @@ struct upward {
 	int sock, ended;
 };
 
+/* What came of a direction: negative errno, and of which side it was. */
+struct outcome {
+	int from, to;
+};
+
 static int write_all(int fd, const char *data, size_t len)
 {
 	while (len > 0) {
@@ -39,20 +44,21 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-static int copy(int from, int to)
+static struct outcome copy(int from, int to)
 {
 	char buffer[BUFFER_SIZE];
 	ssize_t n;
 
 	while ((n = read(from, buffer, sizeof(buffer))) != 0) {
-		int ret = n > 0 ? write_all(to, buffer, (size_t)n) : 0;
+		int ret;
 
 		if (n < 0 && errno != EINTR)
-			return -errno;
+			return (struct outcome) { .from = -errno };
+		ret = n > 0 ? write_all(to, buffer, (size_t)n) : 0;
 		if (ret < 0)
-			return ret;
+			return (struct outcome) { .to = ret };
 	}
-	return 0;
+	return (struct outcome) { 0 };
 }
 
 static void *run_upward(void *arg)
@@ -80,6 +86,7 @@ int stdio_pair_run(int sock, struct err *err)
 	cleanup_close int ended = eventfd(0, EFD_CLOEXEC);
 	/* It outlives this function if it cannot be called back. */
 	static struct upward up;
+	struct outcome down;
 	pthread_t thread;
 	int ret;
 
@@ -90,9 +97,11 @@ int stdio_pair_run(int sock, struct err *err)
 	if (ret != 0)
 		return err_errno(err, ret, "cannot copy");
 	(void)pthread_detach(thread);
-	ret = copy(sock, STDOUT_FILENO);
-	if (ret < 0)
-		return err_errno(err, -ret, "cannot copy to the standard output");
+	down = copy(sock, STDOUT_FILENO);
+	if (down.from < 0)
+		return err_errno(err, -down.from, "the guest's port");
+	if (down.to < 0)
+		return err_errno(err, -down.to, "cannot write to the standard output");
 	(void)close(STDOUT_FILENO);
 	await_upward(&up);
 	return 0;

@@ -113,8 +113,8 @@ static void stop_pod(struct vm *vm)
 
 	if (vm->has_guard && pod_guard_stop(&vm->guard, &err) < 0)
 		log_error("guard", log_str("reason", err.text));
-	if (vm->tap[0] != '\0')
-		(void)remove_link(vm->tap);
+	if (vm->tap[0] != '\0' && remove_link(vm->tap) < 0)
+		log_error("tap", log_str("left", vm->tap));
 	if (vm->news_event != NULL)
 		event_free(vm->news_event);
 	if (vm->news != NULL)

@@ -17,8 +17,8 @@
  *   vmm       the machine runs
  *   agent     it has answered, and the workload has started
  *
- * While it runs, sluiced is started anew when it ends (vm_switch.h). Anything else that ends before
- * the workload has is the VM's end.
+ * While it runs, sluiced is started anew when it ends (vm_switch.h), and so are the relay for names
+ * and the NFS server (nfs.h). Anything else that ends before the workload has is the VM's end.
  *
  * Exit status: the workload's exit code, or 128 and its signal's number; 126 or 127 if the agent
  * could not run it; and of ours

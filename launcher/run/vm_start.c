@@ -363,6 +363,7 @@ static void discard_machine(struct vm *vm)
 		vm->kind->kill(vm->vmm);
 	vm->vmm = NULL;
 	vm->failed = false;
+	vm->powered_off = false;
 	if (vm->blame != NULL)
 		(void)event_del(vm->blame);
 	machine_storage_stop(vm);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Who the workload of a VM is and what it may do, as itself sees it; and who is refused."""
 
+import os
 import re
 import time
 
@@ -63,7 +64,7 @@ def process_settings(lab):
                    "--umask", "027", "--ulimit=nofile=100:200", "--ulimit", "core=0",
                    "--ulimit=nproc=unlimited", "--cap-drop=ALL", "--cap-add=NET_RAW",
                    "--cap-add=cap_chown", "--no-new-privileges", "-e", "GIVEN=yes",
-                   "--env=SHORT=too")
+                   "--env=SHORT=too", "--kernel-append", "-t")  # a value, and no terminal
     seen = look(job.wait_for("ready\n").seen)
     want = CAP_NET_RAW | CAP_CHOWN
     assert capabilities(seen) == dict.fromkeys(
@@ -108,6 +109,13 @@ def process_refused(lab):
     assert code == 1 and re.search(r"^fail  process +umask: ", said, re.MULTILINE), said
     assert re.search(r"^fail  switch-socket +cannot connect to /no/such", said, re.MULTILINE), said
     vm.assert_gone()
+    # What is in its place is not removed if it is not a VM's.
+    mine = os.path.join(vm.run_dir, vm.name, "mine")
+    os.makedirs(os.path.dirname(mine))
+    with open(mine, "w", encoding="ascii"):
+        pass
+    assert_says(vm.run("echo ran"), 125, "no VM's", "run-dir")
+    os.remove(mine)
     # What only the guest knows.
     assert_says(vm.run("echo ran", "--group-add=nobodys"), 126, "no group \"nobodys\"")
     vm.assert_gone()
