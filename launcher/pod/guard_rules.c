@@ -45,10 +45,10 @@
 #include "launcher/pod/guard_rules.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "launcher/pod/host_link.h"
+#include "lib/memstream.h"
 
 #define DROP(counter) "counter name " counter " drop\n"
 
@@ -277,18 +277,6 @@ static void put_empty_chains(FILE *out, const struct guard_plan *plan)
 		put_empty_chain(out, "guest_tap", plan->tap);
 }
 
-/* What is open_memstream()'s, once closed: NULL if not all of it could be kept. */
-static char *finish(FILE *out, char **text)
-{
-	bool failed = ferror(out) != 0;
-
-	if (fclose(out) != 0 || failed) {
-		free(*text);
-		return NULL;
-	}
-	return *text;
-}
-
 char *guard_rules_create(const struct guard_plan *plan, bool owned)
 {
 	char *text = NULL;
@@ -303,7 +291,7 @@ char *guard_rules_create(const struct guard_plan *plan, bool owned)
 		out);
 	if (plan->mode != GUARD_OFF)
 		put_table(out, plan, owned);
-	return finish(out, &text);
+	return memstream_text(out, &text);
 }
 
 char *guard_rules_update(const struct guard_plan *plan, bool owned)
@@ -316,5 +304,5 @@ char *guard_rules_update(const struct guard_plan *plan, bool owned)
 		return NULL;
 	put_empty_chains(out, plan);
 	put_table(out, plan, owned);
-	return finish(out, &text);
+	return memstream_text(out, &text);
 }

@@ -3,9 +3,10 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "lib/memstream.h"
 
 #define BLANKS    " \t"
 #define LOCALHOST "localhost"
@@ -100,15 +101,9 @@ char *hosts_text(const char *pods, size_t size, const struct hosts_own *own)
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
-	bool failed;
 
 	if (out == NULL)
 		return NULL;
 	write_all(out, pods, size, own);
-	failed = ferror(out) != 0;
-	if (fclose(out) != 0 || failed) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return memstream_text(out, &text);
 }

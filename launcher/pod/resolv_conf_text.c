@@ -2,7 +2,8 @@
 #include "launcher/pod/resolv_conf_text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+
+#include "lib/memstream.h"
 
 bool resolv_conf_needs_relay(const struct resolv_conf *conf)
 {
@@ -61,17 +62,11 @@ char *resolv_conf_text(const struct resolv_conf *conf, const struct ip_addr *rel
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
-	bool failed;
 
 	if (out == NULL)
 		return NULL;
 	write_words(out, "search", conf->search, conf->n_search);
 	write_nameservers(out, conf, relay);
 	write_words(out, "options", conf->options, conf->n_options);
-	failed = ferror(out) != 0;
-	if (fclose(out) != 0 || failed) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	return memstream_text(out, &text);
 }
