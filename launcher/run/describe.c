@@ -142,7 +142,7 @@ static bool describe_volume(
 
 static int describe_volumes(const struct vm *vm, struct machine_spec *spec, struct err *err)
 {
-	const struct volumes *volumes = vm->command->volumes;
+	const struct volumes *volumes = &vm->volumes;
 	struct volume_numbers next = { 0 };
 
 	spec->mounts = calloc(volumes->n + 1, sizeof(*spec->mounts));

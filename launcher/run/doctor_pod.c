@@ -24,12 +24,10 @@ static bool needs_net_admin(const struct doctor *d)
 	       (s->guard != VM_GUARD_OFF && !s->outside_guard && d->has_address);
 }
 
-static bool has_host_volume(const struct volumes *volumes)
+static bool needs_host_volume(const struct volumes *volumes)
 {
-	for (size_t i = 0; i < volumes->n; i++)
-		if (volumes->item[i].source != NULL)
-			return true;
-	return false;
+	return volumes_count_required(volumes, false) > 0 ||
+	       volumes_count_required(volumes, true) > 0;
 }
 
 static void examine_capability(struct doctor *d, unsigned number, const char *name,
@@ -50,7 +48,7 @@ static void examine_capabilities(struct doctor *d)
 	examine_capability(d, CAP_NET_RAW, "cap-net-raw", DOCTOR_FAIL,
 		"grant it to the container: the switch reads the pod's interface with it");
 	examine_capability(d, CAP_SYS_ADMIN, "cap-sys-admin",
-		has_host_volume(d->volumes) ? DOCTOR_FAIL : DOCTOR_WARN,
+		needs_host_volume(d->volumes) ? DOCTOR_FAIL : DOCTOR_WARN,
 		"grant it to the container if it is to share volumes by virtiofs");
 }
 

@@ -16,6 +16,7 @@
 #include "launcher/run/machine_kind.h"
 #include "launcher/run/program.h"
 #include "launcher/run/vm_paths.h"
+#include "launcher/run/volume_choice.h"
 #include "launcher/storage/nfs.h"
 #include "launcher/storage/virtiofsd.h"
 
@@ -43,14 +44,15 @@ static void examine_volumes(struct doctor *d)
 {
 	for (size_t i = 0; i < d->volumes->n; i++) {
 		const struct volume *v = &d->volumes->item[i];
+		struct err err = { "" };
 
 		if (v->source == NULL)
 			continue;
-		if (access(v->source, F_OK) == 0)
+		if (volume_choice_check(v, machine_kind(d->settings), d->settings, &err) == 0)
 			doctor_note(d, DOCTOR_OK, "volume", NULL, "%s", v->source);
 		else
 			doctor_note(d, v->optional ? DOCTOR_WARN : DOCTOR_FAIL, "volume", NULL,
-				"%s: %s", v->source, strerror(errno));
+				"%s", err.text);
 	}
 }
 
@@ -106,7 +108,8 @@ static void examine_nfs(struct doctor *d)
 	bool is_root = s->root == VM_ROOT_NFS;
 	struct err err = { "" };
 
-	examine_tool(d, "nfs-ganesha", NFS_PROGRAM, is_root || volumes_count(d->volumes, true) > 0,
+	examine_tool(d, "nfs-ganesha", NFS_PROGRAM,
+		is_root || volumes_count_required(d->volumes, true) > 0,
 		"install nfs-ganesha and nfs-ganesha-vfs for roots and volumes by NFS");
 	if (is_root && nfs_export_check(&root, s->nfs_shared_filesystem, &err) < 0)
 		doctor_note(d, DOCTOR_FAIL, "root-nfs", NULL, "%s", err.text);
@@ -170,8 +173,8 @@ static void examine_servers(struct doctor *d)
 	uint32_t root = d->settings->root;
 
 	if (virtiofs)
-		examine_virtiofsd(
-			d, volumes_count(d->volumes, false) > 0 || root == VM_ROOT_VIRTIOFS);
+		examine_virtiofsd(d,
+			volumes_count_required(d->volumes, false) > 0 || root == VM_ROOT_VIRTIOFS);
 	examine_tool(d, "mke2fs", "mke2fs", root == VM_ROOT_EXT4,
 		"install e2fsprogs for roots of the kind ext4");
 	examine_nfs(d);

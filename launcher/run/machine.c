@@ -21,6 +21,7 @@
 #include "launcher/run/programs.h"
 #include "launcher/run/root_choice.h"
 #include "launcher/run/switch_plan.h"
+#include "launcher/run/volume_choice.h"
 #include "launcher/storage/nfs.h"
 #include "launcher/storage/virtiofs.h"
 #include "launcher/vmm/kvm.h"
@@ -258,8 +259,10 @@ int machine_choose_step(struct vm *vm, struct err *err)
 	int ret = choose_vmm(vm, err);
 
 	vm->accel = accels[vm->settings->accel];
-	if (ret == 0)
-		ret = root_choice_make(vm, err);
+	if (ret < 0)
+		return ret;
+	volume_choice_make(vm);
+	ret = root_choice_make(vm, err);
 	return ret < 0 ? ret : choose_kernel(vm, err);
 }
 
@@ -272,7 +275,7 @@ static void on_virtiofs_ended(void *owner, const char *what)
 
 static int open_share(struct vm *vm, struct err *err)
 {
-	const struct volumes *volumes = vm->command->volumes;
+	const struct volumes *volumes = &vm->volumes;
 	struct share_item items[VOLUMES_MAX];
 	struct share_plan plan = { .run_dir = vm->paths.dir, .volumes = items };
 
@@ -349,12 +352,12 @@ static bool is_nfs_ready_or_over(const void *arg)
 
 bool machine_has_nfs(const struct vm *vm)
 {
-	return vm->root == VM_ROOT_NFS || volumes_count(vm->command->volumes, true) > 0;
+	return vm->root == VM_ROOT_NFS || volumes_count(&vm->volumes, true) > 0;
 }
 
 static int start_nfs(struct vm *vm, struct err *err)
 {
-	const struct volumes *volumes = vm->command->volumes;
+	const struct volumes *volumes = &vm->volumes;
 	const struct nfs_export root = { vm->settings->rootfs, vm->settings->readonly };
 	struct nfs_export exports[VOLUMES_MAX];
 	const struct nfs_plan plan = { .run_dir = vm->paths.nfs_dir,

@@ -23,8 +23,9 @@ int machine_storage_step(struct vm *vm, struct err *err);
 int machine_image_step(struct vm *vm, struct err *err);
 int machine_vmm_step(struct vm *vm, struct err *err);
 
-/* Chooses what runs it and how its root gets there, which decides how the rest is done, and finds
- * the kernel; the first step, as nothing is to be undone if it cannot be. */
+/* Chooses what runs it, which volumes it gets and how its root gets there, which decides how the
+ * rest is done, and finds the kernel; the first step, as nothing is to be undone if it cannot be.
+ */
 int machine_choose_step(struct vm *vm, struct err *err);
 
 /*

@@ -25,7 +25,7 @@ static int check_volumes(
 	for (size_t i = 0; i < volumes->n; i++) {
 		const struct volume *v = &volumes->item[i];
 
-		if (v->source != NULL && !v->nfs)
+		if (v->source != NULL && !v->nfs && !v->optional)
 			return err_set(err, -ENOTSUP,
 				"volume %s:%s: %s has no virtio-fs: give it by NFS (%s:%s:nfs), if "
 				"it is a file system of its own, or set vmm to one that has",

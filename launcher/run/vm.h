@@ -74,6 +74,8 @@ struct vm_switch;
 struct vm {
 	const struct vm_settings *settings;
 	const struct vm_command *command;
+	struct volumes
+		volumes; /* those that it gets (volume_choice.h); the paths are the command's */
 	struct vm_paths paths;
 	struct event_base *loop;
 	struct keeper *keeper;

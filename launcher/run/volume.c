@@ -105,6 +105,16 @@ size_t volumes_count(const struct volumes *volumes, bool nfs)
 	return n;
 }
 
+size_t volumes_count_required(const struct volumes *volumes, bool nfs)
+{
+	size_t n = volumes_count(volumes, nfs);
+
+	for (size_t i = 0; i < volumes->n; i++)
+		n -= volumes->item[i].source != NULL && volumes->item[i].nfs == nfs &&
+		     volumes->item[i].optional;
+	return n;
+}
+
 void volumes_free(struct volumes *volumes)
 {
 	for (size_t i = 0; i < volumes->n; i++)

@@ -35,4 +35,7 @@ int volumes_add(struct volumes *volumes, const char *text, bool tmpfs, struct er
 /* How many of ours go over NFS (or, with false, over virtiofs). */
 size_t volumes_count(const struct volumes *volumes, bool nfs);
 
+/* The same without those that are optional. */
+size_t volumes_count_required(const struct volumes *volumes, bool nfs);
+
 void volumes_free(struct volumes *volumes);

@@ -53,6 +53,18 @@ static int clone_tree(const struct share_item *item, struct err *err)
 	return steal_fd(&tree);
 }
 
+static int look_at_tree(int tree, const struct share_item *item, mode_t *type, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(tree, &st) < 0)
+		return err_errno(err, errno, "cannot look at %s", item->path);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL, "%s is neither a directory nor a file", item->path);
+	*type = st.st_mode;
+	return 0;
+}
+
 /* What a tree is mounted on: a directory on a directory, a file on a file. */
 static int make_mount_point(int dir, const char *name, mode_t type)
 {
@@ -70,14 +82,12 @@ static int make_mount_point(int dir, const char *name, mode_t type)
 static int mount_tree(
 	int tree, int dir, const char *name, const struct share_item *item, struct err *err)
 {
-	struct stat st;
-	int ret;
+	mode_t type;
+	int ret = look_at_tree(tree, item, &type, err);
 
-	if (fstat(tree, &st) < 0)
-		return err_errno(err, errno, "cannot look at %s", item->path);
-	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-		return err_set(err, -EINVAL, "%s is neither a directory nor a file", item->path);
-	ret = make_mount_point(dir, name, st.st_mode);
+	if (ret < 0)
+		return ret;
+	ret = make_mount_point(dir, name, type);
 	if (ret == 0 && move_mount(tree, "", dir, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		ret = -errno;
 	return ret < 0 ? err_errno(err, -ret, "cannot share %s", item->path) : 0;
@@ -265,6 +275,14 @@ int share_open(const struct share_plan *plan, struct share **out, struct err *er
 	if (ret == 0)
 		*out = steal_ptr(&share);
 	return ret;
+}
+
+int share_check(const struct share_item *item, struct err *err)
+{
+	cleanup_close int tree = clone_tree(item, err);
+	mode_t type;
+
+	return tree < 0 ? tree : look_at_tree(tree, item, &type, err);
 }
 
 int share_dir(const struct share *share)

@@ -54,6 +54,9 @@ struct share;
  */
 int share_open(const struct share_plan *plan, struct share **out, struct err *err);
 
+/* Whether share_open() would take this volume. 0, or what it would return. */
+int share_check(const struct share_item *item, struct err *err);
+
 /* The directory to export; stays the share's. */
 int share_dir(const struct share *share);
 

@@ -123,6 +123,10 @@ def doctor_of_what_is_missing(lab):
     assert doctor.ask(0, root="ext4", virtiofsd="/no/such")["virtiofsd"]["level"] == "warn"
     assert doctor.ask(1, volume="/no/such:/data")["volume"]["level"] == "fail"
     assert doctor.ask(0, volume="/no/such:/data:optional")["volume"]["level"] == "warn"
+    os.makedirs(lab.path("part"))
+    for options, status, level in (("nfs", 1, "fail"), ("nfs,optional", 0, "warn")):
+        found = doctor.ask(status, volume=f"{lab.path('part')}:/data:{options}")["volume"]
+        assert found["level"] == level and "use virtiofs" in found["found"], found
     assert doctor.ask(1, run_dir="/no/such/place")["run-dir"]["level"] == "fail"
     with open(lab.path("file"), "w", encoding="ascii"):
         os.chmod(lab.path("file"), 0o755)

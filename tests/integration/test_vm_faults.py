@@ -5,6 +5,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -187,6 +188,58 @@ def volume_that_cannot_be_mounted(lab):
                   *(option + "optional" for option in options.values())).check()
     assert done.out == b"ran\n" and done.err == b"", (done.out, done.err)
     vm.assert_gone()
+
+
+@contextlib.contextmanager
+def volume_of_its_own(lab, name):
+    """A directory that is the root of a file system, with a file that says its name."""
+    with small_disk(lab, name, "1m") as path:
+        with open(os.path.join(path, "name"), "w", encoding="ascii") as file:
+            file.write(name + "\n")
+        yield path
+
+
+def left_out(vm):
+    """{source: line of the log} of the volumes that the VM went without."""
+    lines = [line for line in vm.log().splitlines() if "volume-left-out" in line]
+    assert all("level=warn" in line for line in lines), lines
+    return {re.search(r"source=(\S+)", line)[1]: line for line in lines}
+
+
+@test(limit=120)
+def volume_that_cannot_be_had(lab):
+    """An optional one whose source is missing or unsafe is left out; the others keep their places."""
+    vm = Vm(Calico(lab))
+    gone, unsafe, data = lab.path("no-such"), lab.path("part"), lab.path("data")
+    os.makedirs(unsafe)
+    os.makedirs(data)
+    with open(os.path.join(data, "name"), "w", encoding="ascii") as file:
+        file.write("data\n")
+    with volume_of_its_own(lab, "disk") as disk:
+        done = vm.run("cat /data/name /disk/name; ls -d /gone /part; true",
+                      f"--volume={gone}:/gone:optional", f"--volume={data}:/data",
+                      f"--volume={unsafe}:/part:nfs,optional", f"--volume={gone}:/part:nfs,optional",
+                      f"--volume={disk}:/disk:nfs,optional")
+        assert done.check().out.startswith(b"data\ndisk\n"), (done.out, done.err)
+        assert b"/gone: No such file" in done.err and b"/part: No such file" in done.err, done.err
+        lines = left_out(vm)
+        assert set(lines) == {gone, unsafe}, lines
+        assert "No such file" in lines[gone] and "use virtiofs" in lines[unsafe], lines
+        vm.assert_gone()
+
+    # Without a volume over NFS there is no server for it, nor a way to one.
+    job = vm.start(SLEEPER, f"--volume={unsafe}:/part:nfs,optional").wait_for("ready\n")
+    assert "use virtiofs" in left_out(vm)[unsafe], vm.log()
+    assert vm.net.pod.try_run("ip link show sluice0")[0] != 0, "there is a host port"
+    assert not os.path.exists(os.path.join(vm.run_dir, vm.name, "nfs"))
+    vm.verb("stop", "--grace", "0")
+    job.wait()
+    vm.assert_gone()
+    # Those who cannot do without say so.
+    refused(vm, unsafe, "use virtiofs", options=[f"--volume={unsafe}:/part:nfs"])
+    vm.run("cat /data/name", f"--volume={data}:/data:optional", "--virtiofsd=/no/such",
+                  "--root=ext4").check(1)
+    assert "/no/such" in left_out(vm)[data], vm.log()
 
 
 @test(limit=90)

@@ -54,6 +54,8 @@ static void test_volumes(void **state)
 	assert_true(add("/a:/b:nfs,ro", false)->nfs);
 	assert_int_equal(volumes_count(&volumes, true), 1);
 	assert_int_equal(volumes_count(&volumes, false), 3);
+	assert_int_equal(volumes_count_required(&volumes, true), 1);
+	assert_int_equal(volumes_count_required(&volumes, false), 2);
 }
 
 static void test_tmpfs(void **state)

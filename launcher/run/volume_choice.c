@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "launcher/run/volume_choice.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#include "launcher/run/program.h"
+#include "launcher/storage/nfs.h"
+#include "launcher/storage/share.h"
+#include "launcher/storage/virtiofsd.h"
+#include "lib/log.h"
+
+static int check_nfs(const struct volume *v, const struct vm_settings *settings, struct err *err)
+{
+	const struct nfs_export export = { v->source, v->readonly };
+	char program[PATH_MAX];
+	int ret = program_find(NFS_PROGRAM, program, err);
+
+	return ret < 0 ? ret : nfs_export_check(&export, settings->nfs_shared_filesystem, err);
+}
+
+static int check_virtiofs(const struct volume *v, const struct vmm_kind *kind,
+	const struct vm_settings *settings, struct err *err)
+{
+	const char *set = settings->virtiofsd;
+	const struct share_item item = { v->source, v->readonly };
+	char program[PATH_MAX];
+	int ret;
+
+	if (!(kind->can & VMM_CAN_VIRTIOFS))
+		return err_set(err, -ENOTSUP, "%s has no virtio-fs", kind->name);
+	ret = virtiofsd_find(set[0] != '\0' ? set : NULL, program, err);
+	return ret < 0 ? ret : share_check(&item, err);
+}
+
+int volume_choice_check(const struct volume *volume, const struct vmm_kind *kind,
+	const struct vm_settings *settings, struct err *err)
+{
+	if (volume->source == NULL)
+		return 0;
+	return volume->nfs ? check_nfs(volume, settings, err)
+			   : check_virtiofs(volume, kind, settings, err);
+}
+
+void volume_choice_make(struct vm *vm)
+{
+	const struct volumes *asked = vm->command->volumes;
+
+	vm->volumes.n = 0;
+	for (size_t i = 0; i < asked->n; i++) {
+		const struct volume *v = &asked->item[i];
+		struct err err = { "" };
+
+		if (v->optional && volume_choice_check(v, vm->kind, vm->settings, &err) < 0)
+			log_warn("volume-left-out", log_str("source", v->source),
+				log_str("destination", v->destination),
+				log_str("reason", err.text));
+		else
+			vm->volumes.item[vm->volumes.n++] = *v;
+	}
+}
