@@ -58,8 +58,8 @@ int guard_check_namespace(struct err *err)
 			"(/proc/sys/net/core: %s); --lab goes on in any",
 			strerror(-ret));
 	return err_set(err, -EPERM,
-		"this is the machine's own network namespace, not a pod's: a guard would cut the "
-		"machine off (--lab sets it all the same)");
+		"this is the machine's own network namespace, not a pod's: a VM that takes it over "
+		"would cut the machine off (--lab goes on all the same)");
 }
 
 /* --- the kernel's own ports ------------------------------------------------------------------ */

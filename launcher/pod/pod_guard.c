@@ -32,6 +32,9 @@ static int look_around(struct pod_guard *pg, bool *may_set, struct err *err)
 	struct guard_holder holder;
 	int ret = guard_look_at_interface(pg->plan.interface, &pg->uplink, err);
 
+	/* Before all that one could do without: who needs no guard may not be here, either. */
+	if (ret == 0 && !pg->options.lab)
+		ret = guard_check_namespace(err);
 	if (ret == 0 && pg->plan.mode == GUARD_SHARED)
 		ret = guard_check_ephemeral_ports(err);
 	if (ret < 0)
@@ -43,7 +46,7 @@ static int look_around(struct pod_guard *pg, bool *may_set, struct err *err)
 	if (holder.owned)
 		return err_set(err, -EBUSY, "there is a guard, held by %s",
 			guard_holder_format(&holder, who));
-	return pg->options.lab ? 0 : guard_check_namespace(err);
+	return 0;
 }
 
 static int create_host_port(struct pod_guard *pg, struct err *err)

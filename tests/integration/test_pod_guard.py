@@ -368,6 +368,10 @@ def machine_refused(lab):
             pass
     status, said = lab.pod.try_run(covered(f"{pod.program} guard hold"))
     assert status == 1 and "the machine's own network namespace" in said, said
+    # Who would do without a guard is no better off there.
+    for words in ("--mode off", "--outside-guard"):
+        status, said = lab.pod.try_run(covered(f"{RAW_ONLY} {pod.program} guard hold {words}"))
+        assert status == 1 and "the machine's own network namespace" in said, (words, said)
     job = lab.pod.spawn("exec " + covered(f"{pod.program} guard hold --lab")).wait_for("\n")
     assert "is guarded" in job.output()
     pod.end(job)
