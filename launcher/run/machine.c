@@ -176,6 +176,35 @@ static void plan_root(const struct vm *vm, struct vmm_plan *plan)
 			(struct vmm_drive) { vm->root_image, vm->settings->readonly };
 }
 
+static const char *accel_name(const struct vm *vm)
+{
+	if (vm->kind->can & VMM_NEEDS_KVM)
+		return "kvm";
+	if (vm->kind != &vmm_qemu)
+		return "none";
+	return vm->kvm ? "kvm" : "tcg";
+}
+
+/* Why it is this one, accelerated like this; may be in *err. */
+static const char *accel_reason(const struct vm *vm, struct err *err)
+{
+	if (vm->kind != &vmm_qemu)
+		return "vmm is set";
+	if (vm->settings->accel != VM_ACCEL_AUTO)
+		return "accel is set";
+	if (vm->accel == VMM_ACCEL_TCG)
+		return "under KVM the guest did not come up";
+	return kvm_usable(err) < 0 ? err->text : "KVM can be used";
+}
+
+static void say_choice(const struct vm *vm)
+{
+	struct err err = { "" };
+
+	log_info("machine", log_str("vmm", vm->kind->name), log_str("accel", accel_name(vm)),
+		log_str("because", accel_reason(vm, &err)));
+}
+
 static int start_vmm(struct vm *vm, struct err *err)
 {
 	static const char *const machines[] = {
@@ -200,7 +229,10 @@ static int start_vmm(struct vm *vm, struct err *err)
 	plan_root(vm, &plan);
 	ret = vm->kind->check(&plan, err);
 	vm->kvm = vm->kind == &vmm_qemu && vm->accel != VMM_ACCEL_TCG && kvm_usable(NULL) == 0;
-	return ret < 0 ? ret : vm->kind->start(vm->loop, vm->keeper, &plan, &owner, &vm->vmm, err);
+	if (ret < 0)
+		return ret;
+	say_choice(vm);
+	return vm->kind->start(vm->loop, vm->keeper, &plan, &owner, &vm->vmm, err);
 }
 
 int machine_vmm_step(struct vm *vm, struct err *err)

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -204,14 +205,67 @@ def switch_crashes_under_qemu(lab):
     job.wait().check(137)
 
 
+def choices(vm):
+    """[(vmm, accel, because), ...] as the log has them."""
+    return re.findall(r'msg=machine vmm=(\S+) accel=(\S+) because="([^"]*)"', vm.log())
+
+
 @test(limit=120)
-def accel_auto(lab):
-    """A guest that says nothing under KVM is started once more without, if that was left open."""
-    vm = Vm(Calico(lab), vmm="qemu", accel="auto", **{"boot-timeout": "20"})
+def vmm_auto(lab):
+    """It is QEMU, with KVM where that can be used; which, and why, is said."""
+    vm = Vm(Calico(lab), vmm="qemu", accel="auto")
+    vm.settings["vmm"] = "auto"
+    if os.path.exists("/dev/kvm"):
+        vm.pod_files["/dev/kvm"] = "/dev/null"
+    assert vm.run("echo works").check().out == b"works\n"
+    (vmm, accel, because), = choices(vm)
+    assert (vmm, accel) == ("qemu", "tcg") and "/dev/kvm" in because, because
+    vm.settings["accel"] = "tcg"
+    vm.run("true").check()
+    assert choices(vm) == [("qemu", "tcg", "accel is set")], vm.log()
+    vm.settings["accel"] = "kvm"
+    done = vm.run("true").check(125)
+    assert because.encode() in done.err and done.err.count(b"\n") == 1, done.err
+    vm.assert_gone()
+
+
+def without_kvm(lab, instead):
+    """A QEMU that does `instead` of running a guest by KVM."""
+    path = lab.path("qemu")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f'#!/bin/sh\ncase " $* " in *" -accel kvm "*) {instead};; esac\n'
+                   'exec qemu-system-x86_64 "$@"\n')
+    os.chmod(path, 0o755)
+    return path
+
+
+@test(limit=120, each={"hangs": "exec sleep 1000", "aborts": "exit 134"})
+def accel_auto(lab, instead):
+    """A guest that does not come up by KVM is started once more without, if that was left open."""
+    assert os.access("/dev/kvm", os.R_OK | os.W_OK), "KVM: there is no /dev/kvm to be opened here"
+    vm = Vm(Calico(lab), vmm="qemu", accel="auto", **{"boot-timeout": "15"})
+    vm.settings["vmm-program"] = without_kvm(lab, instead)
     job = vm.start("echo works; exec sleep 1000").wait_for("works\n", timeout=100)
     steps = [step["name"] for step in json.loads(vm.verb("status", "--json"))["steps"]]
-    if "kvm-suspected" in vm.log():
-        assert steps[-5:] == ["vsock", "storage", "image", "vmm", "agent"], steps
-        assert steps.count("agent") == 2, steps
+    assert steps[-5:] == ["vsock", "storage", "image", "vmm", "agent"], steps
+    assert steps.count("agent") == steps.count("vmm") == 2, steps
+    assert vm.log().count("kvm-suspected") == 1, vm.log()
+    assert choices(vm) == [("qemu", "kvm", "KVM can be used"),
+                           ("qemu", "tcg", "under KVM the guest did not come up")], vm.log()
+    assert vm.exec("echo too").check().out == b"too\n"
     job.signal(signal.SIGKILL)
+    vm.assert_gone()
+
+
+@test(limit=60)
+def accel_kvm(lab):
+    """If that was not left open, the suspicion is what it ends with."""
+    assert os.access("/dev/kvm", os.R_OK | os.W_OK), "KVM: there is no /dev/kvm to be opened here"
+    vm = Vm(Calico(lab), vmm="qemu", accel="kvm", **{"boot-timeout": "3"})
+    vm.settings["vmm-program"] = without_kvm(lab, "exec sleep 1000")
+    done = vm.run("echo works").check(125)
+    assert done.out == b"" and b"did not answer in 3 s" in done.err, done.err
+    assert b"perhaps KVM does not work here" in done.err, done.err
+    assert "kvm-suspected" not in vm.log(), vm.log()
+    assert choices(vm) == [("qemu", "kvm", "accel is set")], vm.log()
     vm.assert_gone()
