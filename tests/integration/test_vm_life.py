@@ -208,19 +208,27 @@ def run_entrypoint(lab):
     vm.assert_gone()
 
 
+STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
+
+
+def steps_of_end(vm):
+    """What was done to end it, in this order; the last is what ended it."""
+    return re.findall(r"msg=halt step=(\w+)", vm.log())
+
+
 @test(limit=90)
 def stopping(lab):
     """A command that ignores what it is asked with is given the time that was said, and no more."""
     vm = Vm(Calico(lab))
-    stubborn = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
-    job = vm.start(stubborn, "--stop-timeout=1").wait_for("ready\n")
+    job = vm.start(STUBBORN, "--stop-timeout=1").wait_for("ready\n")
     begun = time.monotonic()
     job.signal(signal.SIGTERM)
     job.wait().check(137)
     assert 0.9 < time.monotonic() - begun < 6, time.monotonic() - begun
     vm.assert_gone()
 
-    job = vm.start(stubborn).wait_for("ready\n")
+    # It was the agent who turned the machine off.
+    job = vm.start(STUBBORN).wait_for("ready\n")
     job.signal(signal.SIGTERM)
     begun = time.monotonic()
     vm.verb("stop", "--grace", "1")
@@ -228,6 +236,15 @@ def stopping(lab):
     assert job.process.poll() is not None or job.process.wait(1) is not None
     assert vm.leftovers() == [], vm.leftovers()
     job.wait().check(137)
+    assert steps_of_end(vm) == ["poweroff"], vm.log()
+
+    # A machine that does nothing any more is killed.
+    job = vm.start(STUBBORN).wait_for("ready\n")
+    kill(status(vm)["vmm"]["pid"], signal.SIGSTOP)
+    vm.verb("stop", "--grace", "0")
+    job.wait().check(137)
+    assert steps_of_end(vm) == ["poweroff", "powerdown", "kill"], vm.log()
+    vm.assert_gone()
 
     # One that listens, to a signal of its own; and nobody is kept waiting by a long grace.
     job = vm.start("trap 'echo usr1; exit 3' USR1; echo ready; while :; do sleep 0.05; done",
@@ -236,21 +253,35 @@ def stopping(lab):
     vm.verb("stop", "--grace", "60")
     assert time.monotonic() - begun < 10
     assert job.wait().check(3).out == b"ready\nusr1\n"
+    assert steps_of_end(vm) == [], vm.log()
     done = run_verb(vm, "stop")
     assert done.returncode == 1 and "no VM of the name \"vm0\" runs here" in done.stderr, done
     vm.assert_gone()
 
 
-@test(limit=60)
+@test(limit=120)
 def stopping_under_qemu(lab):
-    """There it has a power button, too."""
+    """There it has a power button, too, for when the agent cannot be asked; and then it is killed."""
     vm = Vm(Calico(lab), vmm="qemu")
-    job = vm.start("trap '' TERM; echo ready; while :; do sleep 0.1; done").wait_for("ready\n")
-    begun = time.monotonic()
-    vm.verb("stop", "--grace", "0")
-    assert time.monotonic() - begun < 8, time.monotonic() - begun
-    job.wait().check(137)
-    vm.assert_gone()
+
+    def stop(spoil, *steps):
+        job = vm.start(STUBBORN).wait_for("ready\n")
+        spoil()
+        begun = time.monotonic()
+        vm.verb("stop", "--grace", "0")
+        assert time.monotonic() - begun < 12, time.monotonic() - begun
+        job.wait().check(137)
+        assert steps_of_end(vm) == list(steps), vm.log()
+        vm.assert_gone()
+        return vm.log()
+
+    stop(lambda: None, "poweroff")
+    log = stop(lambda: os.unlink(os.path.join(vm.run_dir, vm.name + ".vsock")),
+               "poweroff", "powerdown")
+    assert "event=shutdown" in log, "the guest has not turned itself off"
+    log = stop(lambda: kill(status(vm)["vmm"]["pid"], signal.SIGSTOP),
+               "poweroff", "powerdown", "kill")
+    assert "event=shutdown" not in log, log
 
 
 @test(limit=60)
