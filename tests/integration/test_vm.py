@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 from cni import FAR4, POD_MAC, Calico
 from lab import tcp, wait_until
@@ -47,6 +48,32 @@ def signals(lab):
     job.signal(signal.SIGTERM)
     done = job.wait().check(3)
     assert done.out == b"ready\nterm\n", done.out
+    vm.assert_gone()
+
+
+@test(limit=60)
+def all_signals(lab):
+    """Each that can be forwarded is, once; and none is followed by anything of ours."""
+    vm = Vm(Calico(lab))
+    names = ("HUP", "INT", "QUIT", "USR1", "USR2", "CONT", "WINCH", "TERM")
+    job = vm.start("".join(f"trap 'echo {name}' {name}; " for name in names) +
+                   "echo ready; while :; do sleep 0.05; done").wait_for("ready\n")
+    for name in names:
+        job.signal(signal.Signals["SIG" + name])
+        job.wait_for(f"{name}\n")
+    # Five seconds after the last, there is no timer that would have ended it.
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        assert vm.exec("echo alive").check().out == b"alive\n"
+        assert job.process.poll() is None
+        time.sleep(0.5)
+    assert "msg=halt" not in vm.log(), vm.log()
+    vm.verb("stop", "--grace", "0")
+    done = job.wait().check(137)
+    said = done.out.decode().split()
+    assert said[:1 + len(names)] == ["ready", *names], said
+    # What stop sends is one more.
+    assert said[1 + len(names):] in ([], ["TERM"]), said
     vm.assert_gone()
 
 
