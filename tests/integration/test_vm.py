@@ -25,6 +25,7 @@ def output_and_status(lab):
     done = vm.run("echo out; echo err >&2; printf 'no newline'; exit 7").check(7)
     assert done.out == b"out\nno newline", done.out
     assert done.err == b"err\n", done.err
+    assert "level=warn" in vm.log() and "msg=no-boundary vmm=uml" in vm.log(), vm.log()
     assert vm.leftovers() == [], vm.leftovers()
 
 
@@ -112,6 +113,7 @@ def exec_in_it(lab):
     """Commands beside the workload: streams, status, users, bytes of all kinds."""
     vm = Vm(Calico(lab))
     job = vm.start("echo ready; exec sleep 1000").wait_for("ready\n")
+    assert not os.path.exists(os.path.join(vm.run_dir, vm.name, "initrd")), "it is still there"
     done = vm.exec("cat; echo err >&2; exit 5", data=bytes(range(256)) * 4096).check(5)
     assert done.out == bytes(range(256)) * 4096 and done.err == b"err\n"
     done = vm.exec("id -u; id -G", "--user", "www").check()
