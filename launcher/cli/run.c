@@ -278,7 +278,9 @@ static int run(const struct run_options *options, struct err *err)
 	const struct vm_command command = {
 		.argv = options->argv, .env = options->env, .volumes = &options->volumes
 	};
-	struct vm vm = { .settings = &options->settings, .command = &command, .log = -1 };
+	struct vm vm = {
+		.settings = &options->settings, .command = &command, .log = -1, .initrd_fd = -1
+	};
 	int ret = vm_paths_make(&vm.paths, options->settings.run_dir, options->settings.name, err);
 
 	if (ret == 0)

@@ -41,3 +41,7 @@ struct initramfs_file {
  * mode 0600. -EEXIST: there is one. It is removed again on failure. */
 int initramfs_seal(const char *archive, const struct initramfs_file *files, size_t n_files,
 	const char *path, struct err *err);
+
+/* The same to an empty file that is open for writing. */
+int initramfs_seal_fd(const char *archive, const struct initramfs_file *files, size_t n_files,
+	int fd, struct err *err);

@@ -116,22 +116,30 @@ static int add_files(
 	return ret == 0 ? cpio_finish(cpio, NULL, NULL, err) : ret;
 }
 
-int initramfs_seal(const char *archive, const struct initramfs_file *files, size_t n_files,
-	const char *path, struct err *err)
+int initramfs_seal_fd(const char *archive, const struct initramfs_file *files, size_t n_files,
+	int fd, struct err *err)
 {
-	cleanup_close int fd =
-		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	struct cpio *cpio = NULL;
-	int ret;
+	int ret = copy_archive(archive, fd, err);
 
-	if (fd < 0)
-		return err_errno(err, errno, "cannot create %s", path);
-	ret = copy_archive(archive, fd, err);
 	if (ret == 0)
 		ret = cpio_open(fd, &cpio, err);
 	if (ret == 0)
 		ret = add_files(cpio, files, n_files, err);
 	cpio_free(cpio);
+	return ret;
+}
+
+int initramfs_seal(const char *archive, const struct initramfs_file *files, size_t n_files,
+	const char *path, struct err *err)
+{
+	cleanup_close int fd =
+		open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int ret;
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot create %s", path);
+	ret = initramfs_seal_fd(archive, files, n_files, fd, err);
 	if (ret < 0)
 		unlink(path);
 	return ret < 0 ? err_wrap(err, ret, "%s", path) : 0;

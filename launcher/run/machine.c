@@ -20,6 +20,7 @@
 #include "launcher/run/machine_kind.h"
 #include "launcher/run/programs.h"
 #include "launcher/run/root_choice.h"
+#include "launcher/run/sealed_image.h"
 #include "launcher/run/switch_plan.h"
 #include "launcher/run/volume_choice.h"
 #include "launcher/storage/nfs.h"
@@ -67,8 +68,7 @@ static int seal(struct vm *vm, const char *archive, const char *json, struct err
 
 	if (argv == NULL || env == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
-	return initramfs_seal(
-		archive, files, vm->command->argv != NULL ? 3 : 2, vm->paths.initrd, err);
+	return sealed_image_write(vm, archive, files, vm->command->argv != NULL ? 3 : 2, err);
 }
 
 static int get_initramfs(struct vm *vm, char **archive, struct err *err)
@@ -105,7 +105,6 @@ int machine_image_step(struct vm *vm, struct err *err)
 	cleanup_free char *archive = NULL, *json = NULL;
 	int ret = get_initramfs(vm, &archive, err);
 
-	(void)unlink(vm->paths.initrd); /* of a machine that was discarded */
 	if (ret == 0)
 		ret = format_spec(vm, &json, err);
 	return ret < 0 ? ret : seal(vm, archive, json, err);
@@ -216,7 +215,7 @@ static int start_vmm(struct vm *vm, struct err *err)
 		.program = s->vmm_program[0] != '\0' ? s->vmm_program : NULL,
 		.run_dir = vm->paths.dir,
 		.kernel = vm->kernel.path,
-		.initrd = vm->paths.initrd,
+		.initrd = vm->initrd,
 		.cmdline = s->kernel_append,
 		.n_cpus = s->cpus,
 		.memory_mib = s->memory_mib,

@@ -14,6 +14,7 @@
 #include "launcher/run/loop.h"
 #include "launcher/run/machine.h"
 #include "launcher/run/remove_link.h"
+#include "launcher/run/sealed_image.h"
 #include "launcher/run/vm_halt.h"
 #include "launcher/run/vm_switch.h"
 #include "lib/log.h"
@@ -135,6 +136,7 @@ void vm_stop(struct vm *vm)
 	workload_free(vm->workload);
 	vm->workload = NULL;
 	stop_machine(vm);
+	sealed_image_remove(vm);
 	machine_storage_close(vm);
 	dns_relay_stop(vm->dns);
 	vm->dns = NULL;

@@ -98,6 +98,8 @@ struct vm {
 	bool failed; /* it ended before it said anything, and may be worth another try */
 	struct console *console;
 	struct kernel kernel;
+	char initrd[VM_PATH_MAX]; /* see sealed_image.h */
+	int initrd_fd;            /* -1: none, or it is a file in paths.dir */
 	const struct vmm_kind *kind;
 	struct vmm *vmm;
 	struct workload *workload;

@@ -11,7 +11,8 @@
  *     control              sluice-vm's own socket: status, stop
  *     sluiced.sock         the switch's control socket (sluicectl)
  *     console, console.old what the guest's kernel said last
- *     sluiced.json, vsock.device, fs.device, initrd, ...
+ *     initrd               what the guest boots from, until it has (sealed_image.h)
+ *     sluiced.json, vsock.device, fs.device, ...
  */
 
 #include <limits.h>

@@ -20,6 +20,7 @@
 #include "launcher/run/loop.h"
 #include "launcher/run/machine.h"
 #include "launcher/run/programs.h"
+#include "launcher/run/sealed_image.h"
 #include "launcher/run/vm_switch.h"
 #include "lib/agent_wire.h"
 #include "lib/cleanup.h"
@@ -233,7 +234,7 @@ static void on_workload_started(void *owner, uint32_t pid)
 	vm->started = true;
 	vm->workload_pid = pid;
 	/* It holds secrets, as environments do, and has been read. */
-	(void)unlink(vm->paths.initrd);
+	sealed_image_remove(vm);
 }
 
 /* The VM is there for those who look at it, until it is told to end. */

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """`sluice-vm run` and what one does with a VM that runs, by somebody who does not trust us."""
 
+import contextlib
+import glob
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -161,6 +164,73 @@ def run_settings(lab):
     assert done.out.startswith(b"of-flag\n0\nPATH="), done.out
     assert b"HIDDEN" not in done.out and b"SLUICE" not in done.out, done.out
     vm.assert_gone()
+
+
+@contextlib.contextmanager
+def run_dir_on_overlay(lab, vm):
+    """As a container's root is: no tmpfs."""
+    lower, upper, work, merged = (lab.path(name) for name in ("lower", "upper", "work", "merged"))
+    for path in (lower, upper, work, merged):
+        os.makedirs(path)
+    subprocess.run(["mount", "-t", "overlay", "-o",
+                    f"lowerdir={lower},upperdir={upper},workdir={work}", "run", merged],
+                   check=True)
+    vm.run_dir = vm.settings["run-dir"] = os.path.join(merged, "run")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", merged], check=True)
+
+
+def files_with(text, top):
+    found = []
+    for directory, _, names in os.walk(top):
+        for path in (os.path.join(directory, name) for name in names):
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    if text.encode() in file.read():
+                        found.append(path)
+    return found
+
+
+def memfds(pid):
+    """Where a process has the initramfs open."""
+    paths = glob.glob(f"/proc/{pid}/fd/*")
+    return [path for path in paths if "memfd:sluice-initrd" in os.readlink(path)]
+
+
+@test(limit=90, each={"tmpfs": ("uml", False), "overlay": ("uml", True),
+                      "overlay-qemu": ("qemu", True)})
+def run_keeps_secrets(lab, case):
+    """The command's environment is in memory, in one place, until it starts; killed or not."""
+    vmm, on_disk = case
+    vm = Vm(Calico(lab), vmm=vmm)
+    secret, mute = "not-for-any-disk", lab.path("mute-init")
+    shutil.copy("/bin/busybox", mute)
+    options = [f"--env=SECRET={secret}"]
+    with run_dir_on_overlay(lab, vm) if on_disk else contextlib.nullcontext():
+        initrd = os.path.join(vm.run_dir, vm.name, "initrd")
+        log = os.path.join(vm.run_dir, vm.name + ".log")
+        job = vm.start("echo ran", f"--agent={mute}", *options)
+        wait_until(lambda: os.path.exists(log) and "name=vmm" in vm.log(), "the machine to run", 30)
+        wait_until(lambda: "Run /init" in vm.verb("console"), "the guest to have booted", 30)
+        assert files_with(secret, vm.run_dir) == ([] if on_disk else [initrd])
+        held = memfds(job.process.pid)
+        assert len(held) == on_disk and "secrets-on-disk" not in vm.log(), (held, vm.log())
+        for path in held or [initrd]:
+            assert os.stat(path).st_mode & 0o777 == 0o600, os.stat(path)
+            with open(path, "rb") as file:
+                assert secret.encode() in file.read(), path
+        job.signal(signal.SIGKILL)
+        job.wait()
+        vm.assert_gone()
+
+        job = vm.start("echo ready $SECRET; exec sleep 1000", *options)
+        job.wait_for(f"ready {secret}\n")
+        assert files_with(secret, vm.run_dir) == [] and memfds(job.process.pid) == []
+        vm.verb("stop", "--grace", "0")
+        job.wait()
+        vm.assert_gone()
 
 
 @test(limit=60)
