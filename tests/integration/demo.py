@@ -20,7 +20,7 @@ import time
 
 import run
 from cni import FAR4, GUEST_MAC, Calico
-from lab import PEER4, Lab, guest4, last_json, wait_until
+from lab import PEER4, Lab, LabError, guest4, last_json, wait_until
 from namespaces import start_inside
 from vm import Vm
 
@@ -43,7 +43,27 @@ def show(text):
 
 def run_in(node, where, command, timeout=30):
     typed(where, command)
-    show(node.run(command, timeout))
+    said = node.run(command, timeout)
+    show(said)
+    return said
+
+
+def check(what, found, wanted):
+    """The demo ends, as one that failed, with what is not as it was to be."""
+    if found != wanted:
+        raise LabError(f"{what}: {found!r} instead of {wanted!r}")
+
+
+def pump(source, where, sink, there, address):
+    """256 MiB by TCP: what is sent is what comes."""
+    n_bytes = 256 << 20
+    typed(there, "tcp_pump recv 5001 &")
+    receiver = sink.spawn("tcp_pump recv 5001").wait_for("ready")
+    sent = last_json(run_in(source, where, f"tcp_pump send {address} 5001 {n_bytes}"))
+    got = last_json(receiver.wait())
+    show(f"{there} received {got['bytes']} bytes, sha256 {got['sha256'][:16]}...")
+    check("bytes received", got["bytes"], n_bytes)
+    check("the sum of what was received", got["sha256"], sent["sha256"])
 
 
 def iperf(vm, reverse):
@@ -90,13 +110,8 @@ def demo(lab):
     iperf(vm, reverse=True)
 
     step("256 MiB with a checksum at both ends")
-    for source, sink, where, there, address in ((vm, lab.peer, "guest", "peer", PEER4),
-                                                (lab.peer, vm, "peer", "guest", guest4())):
-        typed(there, "tcp_pump recv 5001 &")
-        receiver = sink.spawn("tcp_pump recv 5001").wait_for("ready")
-        run_in(source, where, f"tcp_pump send {address} 5001 {256 << 20}")
-        got = last_json(receiver.wait())
-        show(f"the other end received {got['bytes']} bytes, sha256 {got['sha256'][:16]}...")
+    pump(vm, "guest", lab.peer, "peer", PEER4)
+    pump(lab.peer, "peer", vm, "guest", guest4())
 
     step("what the switch says")
     sluicectl(sw, "port", "show")
@@ -106,7 +121,9 @@ def demo(lab):
     step("stop")
     vm.poweroff()
     typed("pod", "kill -TERM $(pidof sluiced)")
-    show(f"sluiced ended with exit status {sw.stop()}")
+    status = sw.stop()
+    show(f"sluiced ended with exit status {status}")
+    check("sluiced's exit status", status, 0)
 
 
 def pod_demo(lab):
@@ -132,19 +149,15 @@ def pod_demo(lab):
     step("the guest reaches the world, and is reached, by the pod's address")
     run_in(vm, "guest", f"ping -c 2 -i 0.2 {FAR4}")
     run_in(net.near, "another pod", f"busybox ping -c 2 {net.pod4}")
-    typed("far away", "tcp_pump recv 5001 &")
-    receiver = net.far.spawn("tcp_pump recv 5001").wait_for("ready")
-    run_in(vm, "guest", f"tcp_pump send {FAR4} 5001 {256 << 20}")
-    got = last_json(receiver.wait())
-    show(f"far away received {got['bytes']} bytes, sha256 {got['sha256'][:16]}...")
+    pump(vm, "guest", net.far, "far away", FAR4)
     sluicectl(sw, "binding", "show")
     sluicectl(sw, "neighbour", "show")
     run_in(net.node, "node", "ip neigh show dev pod0")
 
     step("the pod is as it was")
     run_in(net.pod, "pod", "ip -br addr show eth0; ip route")
-    after = net.pod.run("ip addr show eth0; ip route")
-    show("nothing has changed" if after == before else f"it has CHANGED:\n{before}\n{after}")
+    check("the pod", net.pod.run("ip addr show eth0; ip route"), before)
+    show("nothing has changed")
 
 
 def vm_demo(lab):
@@ -160,46 +173,75 @@ def vm_demo(lab):
                "trap 'exit 42' TERM; while :; do sleep 0.1; done")
     typed("pod", "sluice-vm run --rootfs rootfs --volume data:/data -- sh -c '...' &")
     job = vm.start(command, f"--volume={data}:/data").wait_for("ready\n")
-    show(job.seen.decode())
+    said = job.seen.decode()
+    show(said)
+    check("its first words", said[:11], "hello from ")
+    check("that it has the pod's address", net.pod4 in said, True)
 
     step("it has the pod's network, and is entered as a container is")
     run_in(net.near, "another pod", f"busybox ping -c 2 {net.pod4}")
+    show(in_vm(vm, f"ping -c 2 {FAR4}"))
     fetch_both_ways(net, vm, data)
-    typed("pod", "sluice-vm exec -t -- sh -c 'tty; id; stty size'")
-    show(in_terminal(vm.exec_argv("tty; id; stty size", "--tty"), rows=40, columns=120))
+    enter(vm)
     typed("pod", "cat data/file")
     with open(os.path.join(data, "file"), encoding="ascii") as file:
-        show(file.read())
+        said = file.read()
+    show(said)
+    check("what it wrote to the volume", said, "kept\n")
     typed("pod", "sluice-vm status")
     show(vm.verb("status"))
 
     step("SIGTERM is the command's own to handle; its exit status is the VM's")
     job.signal(signal.SIGTERM)
-    show(f"exit status {job.wait().status}")
+    status = job.wait().status
+    show(f"exit status {status}")
+    check("the exit status", status, 42)
     vm.assert_gone()
-    after = net.pod.run("ip addr show eth0; ip route")
-    show("no process, socket, guard or file is left; the pod is as it was" if after == before
-         else f"the pod has CHANGED:\n{before}\n{after}")
+    check("the pod", net.pod.run("ip addr show eth0; ip route"), before)
+    show("no process, socket, guard or file is left; the pod is as it was")
+
+
+def in_vm(vm, command):
+    """What a shell's command says in the VM; it must succeed."""
+    typed("pod", f"sluice-vm exec -- sh -c '{command}'")
+    done = subprocess.run(vm.verb_argv("exec", "--", "sh", "-c", command), capture_output=True,
+                          text=True, timeout=60, check=False)
+    check(f"the exit status of {command} ({done.stderr.strip()})", done.returncode, 0)
+    return done.stdout
+
+
+def enter(vm):
+    command = "tty; id -un; stty size"
+    typed("pod", f"sluice-vm exec -t -- sh -c '{command}'")
+    status, said = in_terminal(vm.verb_argv("exec", "-t", "--", "sh", "-c", command), rows=40,
+                               columns=120)
+    show(said)
+    check("exec's exit status", status, 0)
+    check("what is said in the terminal", said.split("\n")[1:3], ["root", "40 120"])
+    check("its terminal", said.startswith("/dev/pts/"), True)
 
 
 def fetch_both_ways(net, vm, data):
     """A file is fetched from the VM and into it; its sum here, and at both other ends."""
-    with open(os.path.join(data, "big"), "wb") as file:
+    path = os.path.join(data, "big")
+    with open(path, "wb") as file:
         file.write(os.urandom(64 << 20))
     typed("pod", "sha256sum data/big")
-    show(subprocess.run(["sha256sum", os.path.join(data, "big")], check=True, capture_output=True,
-                        text=True).stdout.split()[0])
-    vm.exec("httpd -p 8080 -h /data").check()
-    run_in(net.far, "far away", f"busybox wget -q -O - http://{net.pod4}:8080/big | sha256sum")
+    wanted = subprocess.run(["sha256sum", path], check=True, capture_output=True,
+                            text=True).stdout.split()[0]
+    show(wanted)
+    in_vm(vm, "httpd -p 8080 -h /data")
+    said = run_in(net.far, "far away", f"busybox wget -q -O - http://{net.pod4}:8080/big | sha256sum")
+    check("the sum of what came out of the VM", said.split()[0], wanted)
     net.far.spawn(f"exec busybox httpd -f -p 8080 -h {data}")
     wait_until(lambda: "8080" in net.far.run("ss -Htln"), "the host to serve")
-    command = f"wget -q -O - http://{FAR4}:8080/big | sha256sum"
-    typed("pod", f"sluice-vm exec -- sh -c '{command}'")
-    show(vm.exec(command).check().out.decode())
+    said = in_vm(vm, f"wget -q -O - http://{FAR4}:8080/big | sha256sum")
+    show(said)
+    check("the sum of what came into the VM", said.split()[0], wanted)
 
 
 def in_terminal(argv, rows, columns):
-    """What a command prints on a terminal of that size."""
+    """What a command does on a terminal of that size: its exit status, and what it prints."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs)
@@ -209,8 +251,7 @@ def in_terminal(argv, rows, columns):
         while data := os.read(ours, 4096):
             seen += data
     os.close(ours)
-    process.wait(10)
-    return seen.decode(errors="replace").replace("\r", "")
+    return process.wait(10), seen.decode(errors="replace").replace("\r", "")
 
 
 def play(build, name, scene):

@@ -152,11 +152,14 @@ class Vm:
                               check=False)
         return Done(argv, done.returncode, done.stdout, done.stderr)
 
+    def verb_argv(self, *words):
+        """Another verb of sluice-vm about this VM."""
+        return [self.program, words[0], "--name", self.name, "--run-dir", self.run_dir, *words[1:]]
+
     def verb(self, *words):
-        """Another verb of sluice-vm about this VM: what it printed."""
-        done = subprocess.run([self.program, words[0], "--name", self.name, "--run-dir",
-                               self.run_dir, *words[1:]], capture_output=True, text=True,
-                              timeout=60, check=False)
+        """What it printed."""
+        done = subprocess.run(self.verb_argv(*words), capture_output=True, text=True, timeout=60,
+                              check=False)
         if done.returncode != 0:
             raise LabError(f"sluice-vm {' '.join(words)}: {done.returncode}: {done.stderr}")
         return done.stdout
