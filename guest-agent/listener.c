@@ -2,7 +2,6 @@
 #include "guest-agent/listener.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,7 +27,7 @@ struct listener {
 	void *owner;
 };
 
-static bool is_host(const struct sockaddr_vm *peer)
+bool listener_is_host(const struct sockaddr_vm *peer)
 {
 	return peer->svm_family == AF_VSOCK && peer->svm_cid == VMADDR_CID_HOST;
 }
@@ -70,7 +69,7 @@ static void on_connect(evutil_socket_t listen_fd, short what, void *arg)
 		pause_accepting(listener);
 	if (fd < 0)
 		return;
-	if (listener->path != NULL ? is_ours(fd) : is_host(&peer))
+	if (listener->path != NULL ? is_ours(fd) : listener_is_host(&peer))
 		listener->accepted(listener->owner, steal_fd(&fd));
 	else
 		log_limited(LOG_LEVEL_WARN, "a client that is not the host was refused",
