@@ -92,6 +92,30 @@ static void test_grandchild_holds_stdout(void **state)
 	lab_await_runs("71004", false);
 }
 
+/*
+ * What an exec leaves behind becomes the agent's own child, which it did not start and does not
+ * know: it is waited for all the same. Without a workload there is no other PID 1 that would.
+ */
+static void test_orphans_are_reaped(void **state)
+{
+	struct lab_client client;
+	struct lab lab;
+
+	lab_start(&lab, &(struct lab_plan) { .failure = "no entrypoint found" });
+	client_run(&client, &lab, "true");
+	lab.n_children = lab_n_children(&lab);
+	lab.n_fds = lab_n_fds(&lab) - 1; /* of this client's */
+	client_close(&client);
+	lab_await_idle(&lab);
+	client_run(&client, &lab,
+		"for i in 1 2 3; do setsid sh -c 'sleep 1; :' >/dev/null 2>&1 & done");
+	client_check_exit(&client, 0);
+	client_close(&client);
+	assert_int_equal(lab_n_children(&lab), lab.n_children + 3);
+	lab_await_idle(&lab);
+	lab_stop(&lab);
+}
+
 static void test_all_output_before_exit(void **state)
 {
 	struct lab_client client;
@@ -314,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_client_goes_and_is_heard_of),
 		cmocka_unit_test(test_client_goes_under_load),
 		cmocka_unit_test(test_grandchild_holds_stdout),
+		cmocka_unit_test(test_orphans_are_reaped),
 		cmocka_unit_test(test_all_output_before_exit),
 		cmocka_unit_test(test_slow_client_gets_all),
 		cmocka_unit_test(test_signal_reaches_the_group),
