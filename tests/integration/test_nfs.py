@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Volumes over NFS: nfs-ganesha as sluice-vm starts it, and the NFS client of a guest's kernel."""
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -15,7 +16,7 @@ from lab import LabError, wait_until
 from share_server import CONTAINER_CAPS, capabilities, next_line, stop
 from suite import test
 from test_storage import alive, expect
-from test_vm_faults import find_child, refused
+from test_vm_faults import assert_says, find_child, refused, status
 from vm import Vm, make_rootfs
 
 SUITE = "vm"
@@ -389,3 +390,51 @@ def nfs_root_survives_its_server(lab):
 def written_lines(disk):
     with open(os.path.join(disk, "log"), encoding="ascii") as file:
         return file.read().count("\n")
+
+
+def another_server(vm, than):
+    """The VM's nfs-ganesha, once it is not (or no longer) that one."""
+    def find():
+        with contextlib.suppress(AssertionError):
+            pid = find_child(vm, "ganesha.nfsd")
+            return pid if pid != than else None
+    return wait_until(find, "another NFS server")
+
+
+@test(limit=60)
+def nfs_server_that_keeps_ending(lab):
+    """One that ends is started again; one that ends again within 5 s ends the VM, which says so."""
+    vm = Vm(Calico(lab))
+    data = volume(lab, "data")
+    job = vm.start("echo ready; exec sleep 1000", f"--volume={data}:/data:nfs").wait_for("ready\n")
+    first = another_server(vm, None)
+    os.kill(first, signal.SIGKILL)
+    second = another_server(vm, first)
+    os.kill(second, signal.SIGKILL)
+    done = job.wait(20)
+    done.out = done.out.removeprefix(b"ready\n")
+    assert_says(done, 122, "the NFS server ended", "SIGKILL")
+    assert vm.log().count("NFS server ended and is started again") == 1, vm.log()
+    vm.assert_gone()
+    subprocess.run(["umount", data], check=True)
+
+
+@test(limit=60)
+def nfs_launcher_killed(lab):
+    """SIGKILL to sluice-vm: its NFS server goes with it, and the next start has the volume again."""
+    vm = Vm(Calico(lab))
+    data = volume(lab, "data")
+    option = f"--volume={data}:/data:nfs"
+    job = vm.start("exec 3>/data/file; echo one >&3; sync; echo ready; exec sleep 1000",
+                   option).wait_for("ready\n")
+    server = another_server(vm, None)
+    os.kill(status(vm)["pid"], signal.SIGKILL)
+    job.wait()
+    vm.assert_gone()
+    assert not alive(server)
+    done = vm.run("cat /data/file; echo two >>/data/file", option).check()
+    assert done.out == b"one\n", done.out
+    vm.assert_gone()
+    with open(os.path.join(data, "file"), encoding="ascii") as file:
+        expect(file.read(), "one\ntwo\n", "written by both")
+    subprocess.run(["umount", data], check=True)
