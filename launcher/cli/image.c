@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* sluice-vm image ls|build: the guests' initramfs archives, which are made when they are needed, or
- * before. */
+/* sluice-vm image ls|build: what guests boot from, which is made when it is needed, or before; and
+ * what is in it. */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,15 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
 #include "config/settings.h"
 #include "config/settings_man.h"
 #include "launcher/cli/verb.h"
+#include "launcher/image/cpio_list.h"
+#include "launcher/image/ext4_image.h"
+#include "launcher/image/image_cache.h"
 #include "launcher/image/image_modules.h"
 #include "launcher/image/initramfs.h"
-#include "launcher/image/initramfs_list.h"
 #include "launcher/image/kernel.h"
 #include "launcher/run/programs.h"
 #include "lib/cleanup.h"
@@ -37,8 +40,9 @@ struct image_options {
 
 static const struct setting ls_rows[] = {
 	{ "cache-dir", SETTING_PATH, FIELD(cache_dir), .preset = CACHE_PRESET, .unit = "DIR",
-		.help = "where the archives are" },
-	{ "json", SETTING_BOOL, FIELD(json), .preset = "false", .help = "print a JSON array" },
+		.help = "where the images are" },
+	{ "json", SETTING_BOOL, FIELD(json), .preset = "false",
+		.help = "print the list as a JSON array" },
 };
 
 static const struct setting build_rows[] = {
@@ -62,16 +66,18 @@ static const struct settings build_table = SETTINGS(build_rows, NULL);
 
 /* --- ls -------------------------------------------------------------------------------------- */
 
-static int print_json(const struct initramfs_archive *archives, size_t n, struct err *err)
+static int print_json(const struct cached_image *images, size_t n, struct err *err)
 {
 	json_t *list = json_array();
 	int ret;
 
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(
-			list, json_pack("{s:s, s:s, s:I, s:I}", "hash", archives[i].hash, "kernel",
-				      archives[i].kernel, "size", (json_int_t)archives[i].len,
-				      "made", (json_int_t)archives[i].made));
+			list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "kind",
+				      image_kind_name(images[i].kind), "name", images[i].name,
+				      "hash", images[i].hash, "kernel", images[i].kernel, "size",
+				      (json_int_t)images[i].len, "used", (json_int_t)images[i].used,
+				      "made", (json_int_t)images[i].made));
 	ret = json_array_size(list) == n ? json_dumpf(list, stdout, JSON_INDENT(2)) : -1;
 	json_decref(list);
 	putchar('\n');
@@ -93,37 +99,105 @@ static void format_age(time_t made, char *text, size_t size)
 		snprintf(text, size, "%ldd", age / (24 * 3600L));
 }
 
-static void print_table(const struct initramfs_archive *archives, size_t n)
+static void print_table(const struct cached_image *images, size_t n)
 {
 	char age[24];
 
-	printf("%-*s  %8s  %5s  %s\n", HASH_SHOWN, "HASH", "KIB", "AGE", "KERNEL");
+	printf("%-*s  %-9s  %8s  %8s  %5s  %s\n", HASH_SHOWN, "IMAGE", "KIND", "KIB", "USED KIB",
+		"AGE", "KERNEL");
 	for (size_t i = 0; i < n; i++) {
-		const struct initramfs_archive *a = &archives[i];
+		const struct cached_image *a = &images[i];
 
 		format_age(a->made, age, sizeof(age));
-		printf("%.*s  %8" PRIu64 "  %5s  %s\n", HASH_SHOWN, a->hash, (a->len + 1023) / 1024,
+		printf("%.*s  %-9s  %8" PRIu64 "  %8" PRIu64 "  %5s  %s\n", HASH_SHOWN, a->hash,
+			image_kind_name(a->kind), (a->len + 1023) / 1024, (a->used + 1023) / 1024,
 			age, a->kernel[0] != '\0' ? a->kernel : "-");
 	}
 }
 
-static int ls(char **words, struct err *err)
+static int print_list(const struct image_options *options, struct err *err)
 {
-	cleanup_free struct initramfs_archive *archives = NULL;
-	struct image_options options = { .json = false };
+	cleanup_free struct cached_image *images = NULL;
 	size_t n;
-	int ret;
+	int ret = image_cache_list(options->cache_dir, &images, &n, err);
 
-	settings_apply_defaults(&ls_table, 0, &options);
-	ret = settings_from_args(&ls_table, words, &options, err);
+	if (ret == 0 && options->json)
+		ret = print_json(images, n, err);
+	else if (ret == 0)
+		print_table(images, n);
+	return ret;
+}
+
+/* What is in one of them, without anything being started. */
+static int print_files(
+	const struct image_options *options, const char *word, const char *path, struct err *err)
+{
+	char image[PATH_MAX];
+	enum image_kind kind;
+	int ret = image_cache_find(options->cache_dir, word, image, err);
+
+	path = path != NULL ? path : "/";
+	if (ret == 0)
+		ret = image_cache_look(image, &kind, err);
 	if (ret < 0)
 		return ret;
-	if (initramfs_list(options.cache_dir, &archives, &n, err) < 0)
-		return -EIO;
-	if (options.json)
-		return print_json(archives, n, err) < 0 ? -EIO : 0;
-	print_table(archives, n);
+	switch (kind) {
+	case IMAGE_EXT4:
+		return ext4_image_list(image, path, STDOUT_FILENO, err);
+	case IMAGE_INITRAMFS:
+		return cpio_list(image, path, stdout, err);
+	case IMAGE_KERNEL:
+		break;
+	}
+	return err_set(err, -ENOTSUP, "%s is a kernel: there are no files in it", image);
+}
+
+/* Whether the value of this option is the word behind it. */
+static bool takes_next(const char *word)
+{
+	const struct setting *row =
+		strchr(word, '=') == NULL ? settings_find(&ls_table, word + 2) : NULL;
+
+	return row != NULL && row->type != SETTING_BOOL;
+}
+
+/* Moves the words that are no options out of the row: IMAGE and PATH. */
+static int take_names(char **words, const char **names, size_t max, struct err *err)
+{
+	char **kept = words;
+	size_t n = 0;
+
+	for (; *words != NULL; words++) {
+		if (strncmp(*words, "--", 2) == 0) {
+			*kept++ = *words;
+			if (takes_next(*words) && words[1] != NULL)
+				*kept++ = *++words;
+		} else if (n == max) {
+			return err_set(err, -EINVAL, "%.64s: too many words (see --help)", *words);
+		} else {
+			names[n++] = *words;
+		}
+	}
+	*kept = NULL;
 	return 0;
+}
+
+static int ls(char **words, struct err *err)
+{
+	struct image_options options = { .json = false };
+	const char *names[2] = { NULL, NULL };
+	int ret = take_names(words, names, 2, err);
+
+	settings_apply_defaults(&ls_table, 0, &options);
+	if (ret == 0)
+		ret = settings_from_args(&ls_table, words, &options, err);
+	if (ret < 0)
+		return ret;
+	if (names[0] != NULL && options.json)
+		return err_set(err, -EINVAL, "--json is of the list of images");
+	ret = names[0] != NULL ? print_files(&options, names[0], names[1], err)
+			       : print_list(&options, err);
+	return ret < 0 ? -EIO : 0;
 }
 
 /* --- build ----------------------------------------------------------------------------------- */
@@ -169,8 +243,13 @@ static int build(char **words, struct err *err)
 static void print_help(void)
 {
 	fputs("Usage: sluice-vm image ls [--json] [--cache-dir DIR]\n"
+	      "       sluice-vm image ls [--cache-dir DIR] IMAGE [PATH]\n"
 	      "       sluice-vm image build [OPTION]...\n"
-	      "Lists the guests' initramfs archives, or makes one and prints its path.\n\n"
+	      "Lists the images that guests boot from, or the files at PATH (/) in one of them, "
+	      "which\n"
+	      "is named as in the list, or by a path with a '/' in it; or makes an initramfs "
+	      "archive\n"
+	      "and prints its path. Initramfs archives have a root at /image.\n\n"
 	      "ls:\n",
 		stdout);
 	settings_print_help(&ls_table, "--", stdout);

@@ -21,11 +21,14 @@ const struct verb verbs[] = {
 		guard_verb, guard_verb_man },
 	{ "image",
 		"ls [--json] [--cache-dir DIR]\n"
+		"  image ls [--cache-dir DIR] IMAGE [PATH]\n"
 		"  image build [--uml] [--nfs] [--kernel PATH] [--modules-dir DIR] [--agent PATH] "
 		"[--tree "
 		"DIR]\n"
 		"        [--cache-dir DIR]",
-		"list the guests' initramfs archives, or make one", image_verb, image_verb_man },
+		"list the images that guests boot from, or the files in one, or make an initramfs "
+		"archive",
+		image_verb, image_verb_man },
 	{ "inspect", "[--json] [--interface NAME] [--wait SECONDS]",
 		"show the network that this pod was given", inspect_verb, inspect_verb_man },
 	{ "port-forward",

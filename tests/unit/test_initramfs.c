@@ -20,8 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "launcher/image/cpio_list.h"
+#include "launcher/image/image_cache.h"
 #include "launcher/image/initramfs.h"
-#include "launcher/image/initramfs_list.h"
 #include "lib/whole_file.h"
 
 static char dir[] = "/tmp/test-initramfs-XXXXXX";
@@ -183,40 +184,130 @@ static void test_many_at_once(void **state)
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
+static void check_name(const char *name, enum image_kind kind, const char *kernel)
+{
+	struct cached_image found;
+
+	assert_int_equal(image_cache_parse(name, &found), 0);
+	assert_int_equal(found.kind, kind);
+	assert_string_equal(found.name, name);
+	assert_string_equal(found.hash, HASH);
+	assert_string_equal(found.kernel, kernel);
+}
+
 static void test_names(void **state)
 {
-	static const char *const bad[] = { "", ".new", ".cpio", HASH, "_" HASH ".cpio",
-		"x" HASH ".cpio", "6.1-" HASH ".cpio", "6.1_0" HASH ".cpi", "6.1_g" HASH ".cpio" };
-	struct initramfs_archive found;
+	static const char *const bad[] = { "", ".new", ".new-AbCdEf", ".cpio", HASH,
+		"_" HASH ".cpio", "x" HASH ".cpio", "6.1-" HASH ".cpio", "6.1_0" HASH ".cpi",
+		"6.1_g" HASH ".cpio", "ext4-" HASH ".img", "ext4-" HASH "-.img",
+		"ext4-" HASH "-1x.img", "ext4-" HASH "-1", "ext4-0" HASH "-1.img", "vmlinux-",
+		"vmlinux-" HASH "0", "vmlinux-" HASH ".cpi", ("vmlinuz-" HASH) };
+	struct cached_image found;
 
-	assert_int_equal(initramfs_name_parse("6.1_x_" HASH ".cpio", &found), 0);
-	assert_string_equal(found.kernel, "6.1_x");
-	assert_string_equal(found.hash, HASH);
-	assert_int_equal(initramfs_name_parse(HASH ".cpio", &found), 0);
-	assert_string_equal(found.kernel, "");
+	check_name("6.1_x_" HASH ".cpio", IMAGE_INITRAMFS, "6.1_x");
+	check_name(HASH ".cpio", IMAGE_INITRAMFS, "");
+	check_name("ext4-" HASH "-1024.img", IMAGE_EXT4, "");
+	check_name("vmlinux-" HASH, IMAGE_KERNEL, "");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (initramfs_name_parse(bad[i], &found) != -EINVAL)
+		if (image_cache_parse(bad[i], &found) != -EINVAL)
 			fail_msg("taken: %s", bad[i]);
 }
 
 static void test_list(void **state)
 {
-	struct initramfs_archive *list = NULL;
+	struct cached_image *list = NULL;
 	size_t n = 9;
 
-	assert_int_equal(initramfs_list(cache, &list, &n, &err), 0);
+	assert_int_equal(image_cache_list(cache, &list, &n, &err), 0);
 	assert_int_equal(n, 0);
 	get();
 	shell("touch -d '1 hour ago' $A; echo x >$D/var/cache/README");
 	plan.modules_dir = NULL;
 	get();
-	assert_int_equal(initramfs_list(cache, &list, &n, &err), 0);
-	assert_int_equal(n, 2);
+	shell("cd $D/var/cache && truncate -s 1M ext4-" HASH "-8.img && "
+	      "touch -d '2 hours ago' ext4-" HASH "-8.img && mkdir vmlinux-" HASH);
+	assert_int_equal(image_cache_list(cache, &list, &n, &err), 0);
+	assert_int_equal(n, 3);
 	assert_string_equal(list[0].kernel, "");
 	assert_string_equal(list[1].kernel, "6.1.7");
-	assert_true(list[1].len > 300001);
+	assert_true(list[1].len > 300001 && list[1].used > 0);
+	assert_int_equal(list[2].kind, IMAGE_EXT4);
+	assert_int_equal(list[2].len, 1 << 20);
+	assert_int_equal(list[2].used, 0);
 	free(list);
-	assert_int_equal(initramfs_list(agent, &list, &n, &err), -ENOTDIR);
+	assert_int_equal(image_cache_list(agent, &list, &n, &err), -ENOTDIR);
+}
+
+static void test_finds_what_is_meant(void **state)
+{
+	char path[PATH_MAX], wanted[128];
+	enum image_kind kind;
+
+	get();
+	shell("cd $D/var/cache && touch ext4-" HASH "-8.img vmlinux-" HASH "; "
+	      "printf '\\177ELF' >vmlinux-" HASH);
+	assert_int_equal(image_cache_find(cache, "vmlinux-" HASH, path, &err), 0);
+	snprintf(wanted, sizeof(wanted), "%s/vmlinux-%.8s", cache, HASH);
+	assert_memory_equal(path, wanted, strlen(wanted));
+	assert_int_equal(image_cache_look(path, &kind, &err), 0);
+	assert_int_equal(kind, IMAGE_KERNEL);
+	assert_int_equal(image_cache_look(archive, &kind, &err), 0);
+	assert_int_equal(kind, IMAGE_INITRAMFS);
+	assert_int_equal(image_cache_find(cache, archive, path, &err), 0);
+	assert_string_equal(path, archive);
+	assert_int_equal(image_cache_find(cache, strchr(archive, '_') + 1, path, &err), -ENOENT);
+	*(strchr(archive, '_') + 1 + 12) = '\0';
+	assert_int_equal(image_cache_find(cache, strchr(archive, '_') + 1, path, &err), 0);
+	assert_memory_equal(path, archive, strlen(archive));
+	assert_int_equal(image_cache_find(cache, "0123456", path, &err), -EEXIST);
+	assert_int_equal(image_cache_find(cache, "012", path, &err), -ENOENT);
+	assert_int_equal(image_cache_find(cache, "0123456789ab" HASH, path, &err), -ENOENT);
+	assert_int_equal(image_cache_look(cache, &kind, &err), -EISDIR);
+	assert_int_equal(image_cache_look(agent, &kind, &err), -EINVAL);
+}
+
+/* What an archive has at `path`, to be freed. */
+static char *files_at(const char *path, int expected)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_int_equal(cpio_list(archive, path, out, &err), expected);
+	fclose(out);
+	return text;
+}
+
+static void check_files(const char *path, int expected, const char *text)
+{
+	char *found = files_at(path, expected);
+
+	assert_string_equal(found, text);
+	free(found);
+}
+
+static void test_lists_files(void **state)
+{
+	char *top;
+
+	get();
+	top = files_at("/", 0);
+	assert_non_null(strstr(top, " 100755      0      0     300001 init\n"));
+	assert_non_null(strstr(top, "  40755      0      0          0 lib\n"));
+	assert_null(strstr(top, "modules"));
+	free(top);
+	check_files("/image/sub", 0,
+		"  40700      0      0          0 empty\n"
+		" 120777      0      0         16 link\n"
+		" 100644      0      0          0 none\n"
+		" 104751      0      0          2 two\n");
+	check_files("/image/sub/empty/", 0, "");
+	check_files("image/a", 0, " 100644   1234   4321          2 image/a\n");
+	check_files("/image/su", -ENOENT, "");
+	check_files("/imag", -ENOENT, "");
+	shell("truncate -s 300000 $A");
+	free(files_at("/", -EBADMSG));
+	assert_non_null(strstr(err.text, "damaged at byte"));
 }
 
 /* What a full disk says, only that it is the limit of a file's length. */
@@ -321,6 +412,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_finds_what_is_meant, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lists_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_what_cannot_be_written_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sealed_segment, setup, teardown),
