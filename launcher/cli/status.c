@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* sluice-vm status: what a running VM says of itself. */
+/* sluice-vm status: what a running VM says of itself, and the agent in it of its guest. */
 
 #include <stdio.h>
+#include <string.h>
 
+#include "launcher/cli/agent_status.h"
 #include "launcher/cli/verb.h"
 #include "launcher/cli/vm_client.h"
 #include "lib/cleanup.h"
 #include "lib/json_rpc_client.h"
+
+#define AGENT_MS 1000 /* a guest that is stuck must not keep us from showing the rest */
 
 /* "  pid     12": nested objects one level deeper, lists of text on a line. */
 static void print_value(const char *key, const json_t *value, int depth);
@@ -51,21 +55,45 @@ static void print_value(const char *key, const json_t *value, int depth)
 	}
 }
 
-static void print_status(const json_t *status, bool json)
+/* NULL: there is none yet, or it does not answer. */
+static json_t *ask_agent(const struct vm_client_options *o, const json_t *status, struct err *why)
 {
-	if (!json) {
-		print_object(status, 0);
-		return;
-	}
-	json_dumpf(status, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+	const char *state = json_string_value(json_object_get(status, "state"));
+	json_t *agent = NULL;
+
+	if (state == NULL || strcmp(state, "running") != 0)
+		(void)err_set(why, 0, "the guest is not up");
+	else
+		(void)agent_status_get(o->paths.vsock, AGENT_MS, &agent, why);
+	return agent;
+}
+
+/* ASCII: part of it is the guest's words, which a terminal must not take for orders. */
+static void print_json(json_t *status, json_t *agent)
+{
+	json_object_set_new(status, "agent", agent != NULL ? agent : json_null());
+	json_dumpf(status, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6) | JSON_ENSURE_ASCII);
 	putchar('\n');
+}
+
+static void print_words(const json_t *status, json_t *agent, const struct err *why)
+{
+	print_object(status, 0);
+	if (agent != NULL) {
+		puts("agent:");
+		agent_status_print(agent, stdout);
+	} else {
+		printf("agent: no answer: %s\n", why->text);
+	}
+	json_decref(agent);
 }
 
 enum verb_status status_verb(int argc, char **argv, struct err *err)
 {
 	struct vm_client_options o;
+	struct err why = { "" };
 	cleanup_close int fd = -1;
-	json_t *status;
+	json_t *status, *agent;
 
 	if (vm_client_parse(argv + 1, VM_CLIENT_JSON, &o, err) < 0)
 		return VERB_USAGE;
@@ -74,7 +102,11 @@ enum verb_status status_verb(int argc, char **argv, struct err *err)
 	if (vm_client_connect(&o, &fd, err) < 0 ||
 		json_rpc_call(fd, "vm.status", NULL, &status, err) < 0)
 		return VERB_FAILED;
-	print_status(status, o.json);
+	agent = ask_agent(&o, status, &why);
+	if (o.json)
+		print_json(status, agent);
+	else
+		print_words(status, agent, &why);
 	json_decref(status);
 	return VERB_OK;
 }

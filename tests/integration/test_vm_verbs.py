@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The verbs of sluice-vm that are not `run`, as they are typed: exec and image."""
+"""The verbs of sluice-vm that are not `run`, as they are typed: exec, image, status."""
 
 import json
 import os
+import signal
 import subprocess
 
 from cni import Calico
 from guest import GUEST_DIR
 from suite import test
-from vm import Done, Vm
+from vm import Done, Vm, kill
 
 SUITE = "vm"
+
+SERVE = "echo ready; exec httpd -f -p 8080 -h /"
 
 
 def said(argv, timeout=60):
@@ -39,6 +42,40 @@ def verb_exec(lab):
     assert (done.out, done.err) == (b"x\n", b"y\n"), (done.out, done.err)
     assert said(vm.verb_argv("exec", "--", "/no/such")).status == 127
     vm.verb("stop", "--grace", "0")
+    job.wait()
+    vm.assert_gone()
+
+
+@test(limit=60)
+def verb_status(lab):
+    """What the agent says of the guest: mounts, addresses, who listens, how long it took to boot."""
+    net = Calico(lab)
+    vm = Vm(net)
+    data = lab.path("data")
+    os.makedirs(data)
+    job = vm.start(SERVE, f"--volume={data}:/data").wait_for("ready\n")
+    vm.exec("until netstat -lnt | grep -q :8080; do usleep 10000; done").check()
+    agent = json.loads(vm.verb("status", "--json"))["agent"]
+    assert 8080 in [row["port"] for row in agent["listening"]], agent["listening"]
+    addresses = [(row["interface"], row["address"], row["prefix"]) for row in agent["addresses"]]
+    assert ("eth0", net.pod4, 32) in addresses and ("lo", "127.0.0.1", 8) in addresses, addresses
+    assert net.pod6 in [row[1] for row in addresses], addresses
+    mounts = {row["destination"]: row["kind"] for row in agent["mounts"]}
+    assert mounts["/"] == mounts["/data"] == "virtiofs", mounts
+    assert agent["workload"] == {"state": "running"}, agent["workload"]
+    steps = agent["bootMs"]
+    assert 0 < steps["mounts"] <= steps["agent"] <= agent["uptimeMs"], agent
+    text = vm.verb("status")
+    for line in ("agent:\n", "  workload: running\n", f"    eth0 {net.pod4}/32\n", " port 8080\n",
+                 "    /data virtiofs "):
+        assert line in text, (line, text)
+
+    # A guest that does not answer is no reason to show nothing.
+    kill(json.loads(vm.verb("status", "--json"))["vsock"]["pid"], signal.SIGSTOP)
+    silent = json.loads(vm.verb("status", "--json"))
+    assert silent["agent"] is None and silent["state"] == "running", silent
+    assert "agent: no answer: " in vm.verb("status")
+    job.signal(signal.SIGKILL)
     job.wait()
     vm.assert_gone()
 

@@ -9,11 +9,17 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <jansson.h>
@@ -321,6 +327,91 @@ static void test_status(void **state)
 	lab_stop(&lab);
 }
 
+/* A socket that listens; its port. */
+static int listen_at(const char *address, int family, unsigned *port)
+{
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr *any = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	socklen_t len = family == AF_INET ? sizeof(v4) : sizeof(v6);
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_return_code(fd, errno);
+	assert_int_equal(inet_pton(family, address,
+				 family == AF_INET ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr),
+		1);
+	assert_return_code(bind(fd, any, len), errno);
+	assert_return_code(listen(fd, 1), errno);
+	assert_return_code(getsockname(fd, any, &len), errno);
+	*port = ntohs(family == AF_INET ? v4.sin_port : v6.sin6_port);
+	return fd;
+}
+
+static json_t *ask_status(const struct lab *lab)
+{
+	struct lab_client client;
+	json_t *status;
+
+	client_open(&client, lab);
+	agent_wire_put(client.out, AGENT_STATUS, NULL, 0);
+	client_await(&client, &client.has_status);
+	status = json_loads(client.text, 0, NULL);
+	assert_non_null(status);
+	client_close(&client);
+	return status;
+}
+
+static bool has_row(const json_t *status, const char *list, json_t *wanted)
+{
+	const json_t *row;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, list), i, row)
+		found |= json_equal(row, wanted) == 1;
+	json_decref(wanted);
+	return found;
+}
+
+static bool listens(const json_t *status, const char *address, unsigned port)
+{
+	return has_row(status, "listening",
+		json_pack("{s:s, s:i}", "address", address, "port", (int)port));
+}
+
+/* In a network namespace of its own, where nobody else listens. */
+static void test_status_of_the_network(void **state)
+{
+	unsigned port4, port6, bound;
+	struct lab lab;
+	json_t *status;
+	int v4, v6, idle;
+
+	assert_return_code(unshare(CLONE_NEWNET), errno);
+	assert_int_equal(system("ip link set lo up && ip addr add 2001:db8::7/64 dev lo nodad"), 0);
+	lab_start(&lab, &(struct lab_plan) { .failure = "none" }); /* it inherits none of these */
+	v4 = listen_at("127.0.0.1", AF_INET, &port4);
+	v6 = listen_at("::1", AF_INET6, &port6);
+	idle = listen_at("127.0.0.1", AF_INET, &bound);
+	close(idle);
+	status = ask_status(&lab);
+	assert_true(listens(status, "127.0.0.1", port4));
+	assert_true(listens(status, "::1", port6));
+	assert_int_equal(json_array_size(json_object_get(status, "listening")), 2);
+	assert_true(has_row(status, "addresses",
+		json_pack("{s:s, s:s, s:i}", "interface", "lo", "address", "2001:db8::7", "prefix",
+			64)));
+	assert_true(has_row(status, "addresses",
+		json_pack("{s:s, s:s, s:i}", "interface", "lo", "address", "::1", "prefix", 128)));
+	json_decref(status);
+	close(v4);
+	close(v6);
+	status = ask_status(&lab);
+	assert_int_equal(json_array_size(json_object_get(status, "listening")), 0);
+	json_decref(status);
+	lab_stop(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_early_clients),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_status_of_the_network),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
