@@ -11,7 +11,7 @@
 #include "config/settings_man.h"
 #include "launcher/cli/run_options.h"
 #include "launcher/cli/verb.h"
-#include "launcher/run/doctor.h"
+#include "launcher/doctor/doctor.h"
 
 /* Takes `--json` out of the words before "--". */
 static bool take_json(char **words)

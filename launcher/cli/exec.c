@@ -8,7 +8,7 @@
 
 #include "launcher/cli/verb.h"
 #include "launcher/exec/exec_options.h"
-#include "launcher/run/programs.h"
+#include "launcher/process/programs.h"
 
 enum verb_status exec_verb(int argc, char **argv, struct err *err)
 {

@@ -24,7 +24,7 @@
 #include "launcher/image/image_modules.h"
 #include "launcher/image/initramfs.h"
 #include "launcher/image/kernel.h"
-#include "launcher/run/programs.h"
+#include "launcher/process/programs.h"
 #include "lib/cleanup.h"
 
 #define HASH_SHOWN   12

@@ -20,7 +20,7 @@
 #include "launcher/cli/run_options.h"
 #include "launcher/cli/verb.h"
 #include "launcher/exec/exec_tty.h"
-#include "launcher/run/remove_tree.h"
+#include "launcher/process/remove_tree.h"
 #include "launcher/run/vm.h"
 #include "launcher/run/vm_control.h"
 #include "lib/cleanup.h"

@@ -21,7 +21,7 @@
 #include "launcher/image/cache_file.h"
 #include "launcher/image/sparse_copy.h"
 #include "launcher/image/tree_sum.h"
-#include "launcher/run/command.h"
+#include "launcher/process/command.h"
 #include "lib/cleanup.h"
 
 #define MIB       (UINT64_C(1) << 20)

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "launcher/pod/resolv_conf_text.h"
-#include "launcher/run/backoff.h"
-#include "launcher/run/capability.h"
-#include "launcher/run/loop.h"
-#include "launcher/run/port_probe.h"
+#include "launcher/process/backoff.h"
+#include "launcher/process/capability.h"
+#include "launcher/process/loop.h"
+#include "launcher/process/port_probe.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 

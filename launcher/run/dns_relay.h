@@ -23,7 +23,7 @@
 #include <event2/event.h>
 
 #include "launcher/pod/resolv_conf.h"
-#include "launcher/run/child.h"
+#include "launcher/process/child.h"
 
 #define DNS_RELAY_PROGRAM "dnsmasq"
 

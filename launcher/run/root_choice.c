@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "launcher/run/machine.h"
-#include "launcher/run/program.h"
+#include "launcher/process/program.h"
 #include "launcher/storage/nfs.h"
 #include "launcher/storage/virtiofsd.h"
 #include "lib/log.h"

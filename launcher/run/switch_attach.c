@@ -32,9 +32,9 @@
 #include <event2/event.h>
 
 #include "launcher/exec/exec_link.h"
-#include "launcher/run/backoff.h"
-#include "launcher/run/keeper.h"
-#include "launcher/run/loop.h"
+#include "launcher/process/backoff.h"
+#include "launcher/process/keeper.h"
+#include "launcher/process/loop.h"
 #include "lib/cleanup.h"
 #include "lib/json_rpc.h"
 #include "lib/log.h"

@@ -11,9 +11,9 @@
 #include <netlink/netlink.h>
 
 #include "launcher/run/dns_relay.h"
-#include "launcher/run/loop.h"
+#include "launcher/process/loop.h"
 #include "launcher/run/machine.h"
-#include "launcher/run/remove_link.h"
+#include "launcher/process/remove_link.h"
 #include "launcher/run/sealed_image.h"
 #include "launcher/run/vm_halt.h"
 #include "launcher/run/vm_switch.h"

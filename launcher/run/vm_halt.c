@@ -10,7 +10,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
-#include "launcher/run/loop.h"
+#include "launcher/process/loop.h"
 #include "lib/agent_wire.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"

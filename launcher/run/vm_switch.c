@@ -8,9 +8,9 @@
 #include <event2/event.h>
 #include <jansson.h>
 
-#include "launcher/run/backoff.h"
-#include "launcher/run/loop.h"
-#include "launcher/run/programs.h"
+#include "launcher/process/backoff.h"
+#include "launcher/process/loop.h"
+#include "launcher/process/programs.h"
 #include "launcher/run/switch_attach.h"
 #include "launcher/run/switch_plan.h"
 #include "launcher/run/vm.h"

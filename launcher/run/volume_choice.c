@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 
-#include "launcher/run/program.h"
+#include "launcher/process/program.h"
 #include "launcher/storage/nfs.h"
 #include "launcher/storage/share.h"
 #include "launcher/storage/virtiofsd.h"

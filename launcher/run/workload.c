@@ -9,7 +9,7 @@
 
 #include <event2/event.h>
 
-#include "launcher/run/loop.h"
+#include "launcher/process/loop.h"
 #include "lib/log.h"
 
 /*

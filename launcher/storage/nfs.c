@@ -11,7 +11,7 @@
 
 #include <event2/event.h>
 
-#include "launcher/run/port_probe.h"
+#include "launcher/process/port_probe.h"
 #include "launcher/storage/nfs_config.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "launcher/run/child.h"
+#include "launcher/process/child.h"
 #include "launcher/storage/nfs_export.h"
 
 #define NFS_PROGRAM "ganesha.nfsd"

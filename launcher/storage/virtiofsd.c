@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "launcher/run/command.h"
-#include "launcher/run/program.h"
+#include "launcher/process/command.h"
+#include "launcher/process/program.h"
 #include "lib/log.h"
 
 #define HELP_SIZE      16384

@@ -11,7 +11,7 @@
  * more: RLIMIT_NOFILE is raised as far as it goes, and too low a limit is said in the log.
  */
 
-#include "launcher/run/child.h"
+#include "launcher/process/child.h"
 #include "launcher/storage/share.h"
 #include "lib/err.h"
 

@@ -24,7 +24,7 @@
 
 #include <event2/event.h>
 
-#include "launcher/run/program.h"
+#include "launcher/process/program.h"
 #include "launcher/vmm/uml_args.h"
 #include "launcher/vmm/vmm_check.h"
 #include "launcher/vmm/vmm_tell.h"

@@ -22,8 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "launcher/run/child.h"
-#include "launcher/run/keeper.h"
+#include "launcher/process/child.h"
+#include "launcher/process/keeper.h"
 #include "lib/err.h"
 #include "lib/mac.h"
 

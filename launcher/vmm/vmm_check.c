@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "launcher/run/program.h"
+#include "launcher/process/program.h"
 #include "lib/cleanup.h"
 
 static int check_readable(const char *what, const char *path, struct err *err)

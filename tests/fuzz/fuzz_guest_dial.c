@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "launcher/run/guest_dial.h"
+#include "launcher/forward/guest_dial.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "launcher/run/remove_tree.h"
+#include "launcher/process/remove_tree.h"
 
 #define OUTPUT_MAX (4 << 20)
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "launcher/run/backoff.h"
+#include "launcher/process/backoff.h"
 
 static void test_grows_to_a_limit(void **state)
 {

@@ -19,7 +19,7 @@
 
 #include <event2/event.h>
 
-#include "launcher/run/child.h"
+#include "launcher/process/child.h"
 
 /* Children are shells: what they print shows what they were given. */
 

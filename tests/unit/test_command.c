@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "launcher/run/command.h"
+#include "launcher/process/command.h"
 
 #define SHELL(script) ((char *const[]) { (char *)"sh", (char *)"-c", (char *)(script), NULL })
 

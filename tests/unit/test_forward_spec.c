@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "launcher/run/forward_spec.h"
-#include "launcher/run/guest_dial.h"
+#include "launcher/forward/forward_spec.h"
+#include "launcher/forward/guest_dial.h"
 
 static void good(const char *text, const char *address, uint16_t local, uint16_t remote)
 {

@@ -23,10 +23,10 @@
 #include <event2/event.h>
 
 #include "launcher/pod/tap_link.h"
-#include "launcher/run/child.h"
-#include "launcher/run/keeper.h"
-#include "launcher/run/remove_link.h"
-#include "launcher/run/remove_tree.h"
+#include "launcher/process/child.h"
+#include "launcher/process/keeper.h"
+#include "launcher/process/remove_link.h"
+#include "launcher/process/remove_tree.h"
 #include "lib/unix_socket.h"
 
 /*

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "launcher/run/loop.h"
+#include "launcher/process/loop.h"
 
 #define ROUNDS 20000
 

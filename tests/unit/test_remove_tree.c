@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "launcher/run/remove_tree.h"
+#include "launcher/process/remove_tree.h"
 
 /* In a mount namespace of the test's own, on a tmpfs with two directories: ours and a bystander's.
  */

@@ -16,7 +16,7 @@
 
 #include <event2/event.h>
 
-#include "launcher/run/stream_pair.h"
+#include "launcher/forward/stream_pair.h"
 
 #define TOTAL (4U << 20)
 

@@ -10,7 +10,7 @@
 
 #include <event2/event.h>
 
-#include "launcher/run/child.h"
+#include "launcher/process/child.h"
 
 /* Devices that another process serves: sluiced's network, virtiofsd's files. */
 

@@ -14,7 +14,7 @@
 #include <event2/event.h>
 
 #include "guest_image.h"
-#include "launcher/run/remove_tree.h"
+#include "launcher/process/remove_tree.h"
 
 #define TIMEOUT_S 60 /* of an emulated guest on a busy machine */
 

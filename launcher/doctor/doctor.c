@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/doctor.h"
+#include "launcher/doctor/doctor.h"
 
 #include <stdarg.h>
 #include <stdio.h>

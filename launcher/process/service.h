@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-#include "launcher/run/child.h"
-#include "launcher/run/keeper.h"
+#include "launcher/process/child.h"
+#include "launcher/process/keeper.h"
 #include "lib/err.h"
 
 struct service_plan {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/keeper.h"
+#include "launcher/process/keeper.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "launcher/run/keeper_process.h"
+#include "launcher/process/keeper_process.h"
 #include "lib/cleanup.h"
 #include "lib/unix_socket.h"
 

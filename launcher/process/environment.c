@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/environment.h"
+#include "launcher/process/environment.h"
 
 #include <stdlib.h>
 #include <string.h>

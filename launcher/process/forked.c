@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/forked.h"
+#include "launcher/process/forked.h"
 
 #include <errno.h>
 #include <fcntl.h>

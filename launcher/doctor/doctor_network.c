@@ -16,9 +16,9 @@
 #include "launcher/pod/pod_words.h"
 #include "launcher/pod/tap_link.h"
 #include "launcher/run/dns_relay.h"
-#include "launcher/run/doctor.h"
+#include "launcher/doctor/doctor.h"
 #include "launcher/run/machine_kind.h"
-#include "launcher/run/program.h"
+#include "launcher/process/program.h"
 #include "launcher/run/switch_plan.h"
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200, section 5 */

@@ -7,7 +7,7 @@
  * end is closed for good.
  */
 
-#include "launcher/run/stdio_pair.h"
+#include "launcher/forward/stdio_pair.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/backoff.h"
+#include "launcher/process/backoff.h"
 
 void backoff_begun(struct backoff *b, double now_ms)
 {

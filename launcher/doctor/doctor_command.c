@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "config/vm_process.h"
-#include "launcher/run/doctor.h"
+#include "launcher/doctor/doctor.h"
 #include "lib/unix_socket.h"
 
 static void examine_process(struct doctor *d)

@@ -9,8 +9,8 @@
 #include "config/l4_ports.h"
 #include "launcher/pod/guard_check.h"
 #include "launcher/pod/guard_holder.h"
-#include "launcher/run/capability.h"
-#include "launcher/run/doctor.h"
+#include "launcher/process/capability.h"
+#include "launcher/doctor/doctor.h"
 #include "launcher/run/machine_kind.h"
 
 /* --- capabilities ---------------------------------------------------------------------------- */

@@ -9,10 +9,10 @@
 
 #include "launcher/image/kernel.h"
 #include "launcher/image/kernel_elf.h"
-#include "launcher/run/doctor.h"
+#include "launcher/doctor/doctor.h"
 #include "launcher/run/machine_kind.h"
-#include "launcher/run/program.h"
-#include "launcher/run/programs.h"
+#include "launcher/process/program.h"
+#include "launcher/process/programs.h"
 #include "launcher/vmm/kvm.h"
 #include "launcher/vmm/vmm.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/service.h"
+#include "launcher/process/service.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,8 +12,8 @@
 
 #include <event2/event.h>
 
-#include "launcher/run/environment.h"
-#include "launcher/run/loop.h"
+#include "launcher/process/environment.h"
+#include "launcher/process/loop.h"
 #include "lib/cleanup.h"
 
 #define MESSAGE_MAX 512

@@ -5,7 +5,7 @@
  * removed something: what is left then cannot be removed. readdir(3) allocates, hence getdents64.
  */
 
-#include "launcher/run/remove_tree.h"
+#include "launcher/process/remove_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>

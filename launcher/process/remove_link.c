@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/remove_link.h"
+#include "launcher/process/remove_link.h"
 
 #include <errno.h>
 #include <linux/netlink.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/command.h"
+#include "launcher/process/command.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 
 #include <event2/event.h>
 
-#include "launcher/run/child.h"
+#include "launcher/process/child.h"
 #include "lib/cleanup.h"
 
 #define DRAIN_SIZE 4096

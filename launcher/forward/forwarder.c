@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/forwarder.h"
+#include "launcher/forward/forwarder.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,8 +13,8 @@
 
 #include <event2/event.h>
 
-#include "launcher/run/guest_dial.h"
-#include "launcher/run/stream_pair.h"
+#include "launcher/forward/guest_dial.h"
+#include "launcher/forward/stream_pair.h"
 #include "lib/cleanup.h"
 
 #define ACCEPTS_PER_TURN 16

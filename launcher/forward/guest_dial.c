@@ -11,7 +11,7 @@
  * well, the first one's reason is told: more services listen there.
  */
 
-#include "launcher/run/guest_dial.h"
+#include "launcher/forward/guest_dial.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/loop.h"
+#include "launcher/process/loop.h"
 
 #include <errno.h>
 #include <time.h>

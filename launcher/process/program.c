@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/program.h"
+#include "launcher/process/program.h"
 
 #include <errno.h>
 #include <limits.h>

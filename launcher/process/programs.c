@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/programs.h"
+#include "launcher/process/programs.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/port_probe.h"
+#include "launcher/process/port_probe.h"
 
 #include <errno.h>
 #include <sys/socket.h>

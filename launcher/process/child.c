@@ -18,7 +18,7 @@
  * process 1 is.
  */
 
-#include "launcher/run/child.h"
+#include "launcher/process/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,9 +38,9 @@
 #include <event2/event.h>
 #include <linux/close_range.h>
 
-#include "launcher/run/forked.h"
-#include "launcher/run/keeper.h"
-#include "launcher/run/program.h"
+#include "launcher/process/forked.h"
+#include "launcher/process/keeper.h"
+#include "launcher/process/program.h"
 #include "lib/cleanup.h"
 #include "lib/nofile.h"
 

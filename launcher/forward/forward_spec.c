@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/forward_spec.h"
+#include "launcher/forward/forward_spec.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -27,7 +27,7 @@
  * creating a file. A directory that something new appeared in meanwhile is tried again.
  */
 
-#include "launcher/run/keeper_process.h"
+#include "launcher/process/keeper_process.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -43,10 +43,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "launcher/run/forked.h"
-#include "launcher/run/keeper.h"
-#include "launcher/run/remove_link.h"
-#include "launcher/run/remove_tree.h"
+#include "launcher/process/forked.h"
+#include "launcher/process/keeper.h"
+#include "launcher/process/remove_link.h"
+#include "launcher/process/remove_tree.h"
 #include "lib/unix_socket.h"
 
 #ifndef PIDFD_SIGNAL_PROCESS_GROUP

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/stream_pair.h"
+#include "launcher/forward/stream_pair.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "launcher/run/capability.h"
+#include "launcher/process/capability.h"
 
 #include <linux/capability.h>
 #include <sys/syscall.h>

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "launcher/run/doctor.h"
+#include "launcher/doctor/doctor.h"
 #include "launcher/run/machine_kind.h"
-#include "launcher/run/program.h"
+#include "launcher/process/program.h"
 #include "launcher/run/vm_paths.h"
 #include "launcher/run/volume_choice.h"
 #include "launcher/storage/nfs.h"
