@@ -253,7 +253,7 @@ def volume_that_cannot_be_had(lab):
 
 @test(limit=90)
 def disk_is_full(lab):
-    """Where it works and where it keeps images; before and while it runs."""
+    """Where it works and where it keeps images."""
     vm = Vm(Calico(lab))
     with small_disk(lab, "small-run", "256k") as path:
         vm.run_dir = vm.settings["run-dir"] = os.path.join(path, "run")
