@@ -14,6 +14,13 @@ double loop_now_ms(void)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+int loop_set_timer(struct event *timer, unsigned ms)
+{
+	const struct timeval wait = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 };
+
+	return event_add(timer, &wait);
+}
+
 static void on_timeout(evutil_socket_t fd, short what, void *arg)
 {
 	bool *over = arg;
@@ -24,12 +31,10 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 int loop_until(struct event_base *loop, unsigned timeout_ms, bool (*done)(const void *arg),
 	const void *arg)
 {
-	const struct timeval timeout = { timeout_ms / 1000,
-		(suseconds_t)(timeout_ms % 1000) * 1000 };
 	bool over = false;
 	struct event *timer = evtimer_new(loop, on_timeout, &over);
 
-	if (timer == NULL || event_add(timer, &timeout) < 0)
+	if (timer == NULL || loop_set_timer(timer, timeout_ms) < 0)
 		over = true;
 	while (!done(arg) && !over)
 		(void)event_base_loop(loop, EVLOOP_ONCE);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+struct event;
 struct event_base;
 
 /*
@@ -13,6 +14,9 @@ struct event_base;
  */
 int loop_until(struct event_base *loop, unsigned timeout_ms, bool (*done)(const void *arg),
 	const void *arg);
+
+/* Has the timer run out so many milliseconds from now. As event_add(3). */
+int loop_set_timer(struct event *timer, unsigned ms);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 double loop_now_ms(void);

@@ -100,10 +100,9 @@ static int run(struct dns_relay *relay, struct err *err)
 static void try_again_later(struct dns_relay *relay)
 {
 	unsigned wait_ms = backoff_ended(&relay->backoff, loop_now_ms());
-	const struct timeval wait = { wait_ms / 1000, (suseconds_t)(wait_ms % 1000) * 1000 };
 
 	log_info("dns-relay", log_int("again-ms", wait_ms));
-	(void)event_add(relay->again, &wait);
+	(void)loop_set_timer(relay->again, wait_ms);
 }
 
 static void on_ended(void *owner, struct child *child, int status)

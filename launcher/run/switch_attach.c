@@ -65,13 +65,6 @@ static const char *port_text(const struct switch_attach *a, const char *key)
 	return text != NULL ? text : "";
 }
 
-static void set_timer(struct switch_attach *a, unsigned ms)
-{
-	const struct timeval wait = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 };
-
-	(void)event_add(a->timer, &wait);
-}
-
 static void hang_up(struct switch_attach *a)
 {
 	exec_link_close(a->link);
@@ -93,7 +86,7 @@ static void fail(struct switch_attach *a)
 		return;
 	}
 	log_error(was_there ? "switch-lost" : "switch-refused", log_str("reason", a->why.text));
-	set_timer(a, backoff_ended(&a->backoff, loop_now_ms()));
+	(void)loop_set_timer(a->timer, backoff_ended(&a->backoff, loop_now_ms()));
 	if (was_there)
 		a->plan.lost(a->plan.owner);
 }
@@ -110,7 +103,7 @@ static void ask(struct switch_attach *a, enum state state, const char *method, c
 		fail(a);
 		return;
 	}
-	set_timer(a, ANSWER_MS);
+	(void)loop_set_timer(a->timer, ANSWER_MS);
 	exec_link_flush(a->link);
 }
 

@@ -25,16 +25,20 @@ struct vm_switch {
 	struct event *again;
 };
 
+/* The switch has gone from under the machine, if it runs. */
+static void note_loss(const struct vm *vm)
+{
+	if (vm->vmm != NULL && !(vm->kind->can & VMM_CAN_RECONNECT))
+		log_error("no-network", log_str("reason", "this VMM cannot connect again"));
+}
+
 /* --- a child of ours ------------------------------------------------------------------------- */
 
 static int start_child(struct vm_switch *s, struct err *err);
 
 static void start_later(struct vm_switch *s)
 {
-	unsigned wait_ms = backoff_ended(&s->backoff, loop_now_ms());
-	const struct timeval wait = { wait_ms / 1000, (suseconds_t)(wait_ms % 1000) * 1000 };
-
-	(void)event_add(s->again, &wait);
+	(void)loop_set_timer(s->again, backoff_ended(&s->backoff, loop_now_ms()));
 }
 
 static void on_again(evutil_socket_t fd, short what, void *arg)
@@ -55,8 +59,7 @@ static void on_ended(void *owner, const char *how)
 	log_error("switch-ended", log_str("how", how), log_int("starts", s->vm->n_switch_starts));
 	if (s->vm->ended)
 		return;
-	if (s->vm->vmm != NULL && !(s->vm->kind->can & VMM_CAN_RECONNECT))
-		log_error("no-network", log_str("reason", "this VMM cannot connect again"));
+	note_loss(s->vm);
 	start_later(s);
 }
 
@@ -103,8 +106,7 @@ static void on_lost(void *owner)
 {
 	struct vm_switch *s = owner;
 
-	if (s->vm->vmm != NULL && !(s->vm->kind->can & VMM_CAN_RECONNECT))
-		log_error("no-network", log_str("reason", "this VMM cannot connect again"));
+	note_loss(s->vm);
 }
 
 static int attach(struct vm_switch *s, const struct switch_plan *plan, struct err *err)
