@@ -29,6 +29,7 @@ int fs_relay_init(struct fs_relay *relay, const char *tag, struct err *err)
 		return err_set(err, -EINVAL, "the tag \"%s\" is not of 1 to %d bytes", tag,
 			FS_RELAY_TAG_MAX);
 	*relay = (struct fs_relay) { .config.n_request_queues = htole32(1) };
+	lost_calls_init(&relay->calls);
 	memcpy(relay->config.tag, tag, len);
 	return 0;
 }
@@ -200,6 +201,8 @@ static int forward(struct fs_relay *relay, struct lane *lane, struct err *err)
 		return err_set(err, way, "%s sent a message that makes no sense (request %u)",
 			end_name[lane->from], lane->message.header.request);
 	if (way == FS_RELAY_PASS) {
+		if (lane->from == FS_RELAY_FRONT)
+			lost_calls_note(&relay->calls, &lane->message);
 		ret = send_message(lane->out, &lane->message);
 	} else if (way == FS_RELAY_ANSWER) {
 		to = lane->from;
@@ -233,8 +236,12 @@ static int relay_until_end(struct fs_relay *relay, struct lane *lanes, struct er
 		{ .fd = lanes[1].in, .events = POLLIN } };
 
 	for (;;) {
-		if (poll(pfd, 2, -1) < 0 && errno != EINTR)
+		int n = poll(pfd, 2, lost_calls_timeout_ms(&relay->calls));
+
+		if (n < 0 && errno != EINTR)
 			return err_errno(err, errno, "cannot wait for messages");
+		if (n == 0)
+			lost_calls_look(&relay->calls);
 		for (int i = 0; i < 2; i++) {
 			int ret = pfd[i].revents != 0 ? serve(relay, &lanes[i], err) : 0;
 
@@ -260,5 +267,6 @@ int fs_relay_run(struct fs_relay *relay, int front, int back, struct err *err)
 
 	lane_clear(&lanes[0]);
 	lane_clear(&lanes[1]);
+	lost_calls_close(&relay->calls);
 	return ret == -ECONNRESET ? who_hung_up(back) : ret;
 }

@@ -12,6 +12,8 @@
  * included: guest memory, eventfds, and the back-end's own channel (SET_BACKEND_REQ_FD), over which
  * the two then talk without us.
  *
+ * One thing it does besides: it raises the interrupts again that UML has lost, see lost_calls.h.
+ *
  *      UML ──── front ──── sluice-fs-relay ──── back ──── virtiofsd
  *
  * It serves one connection and ends with it, as virtiofsd does. Both ends may be hostile: a message
@@ -24,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "launcher/storage/lost_calls.h"
 #include "lib/err.h"
 #include "switch/port/vhost_message.h" /* the format alone: nothing of it is linked */
 
@@ -53,6 +56,7 @@ static_assert(sizeof(struct fs_relay_config) == 40, "virtio-fs: device configura
 struct fs_relay {
 	struct fs_relay_config config;
 	bool acks; /* the front-end has accepted REPLY_ACK */
+	struct lost_calls calls;
 };
 
 /* -EINVAL: a tag is 1 to 36 bytes. */

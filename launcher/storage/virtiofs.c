@@ -14,12 +14,13 @@
 #include "lib/cleanup.h"
 #include "lib/unix_socket.h"
 
-/* How long virtiofsd may take to end after it has hung up. */
+/* How long the other may take to end after one has ended of its hanging up. */
 #define LAST_WORDS_MS 1000
 
 struct virtiofs {
 	struct child *virtiofsd, *relay;
-	struct event *last_words; /* NULL until the relay has seen virtiofsd hang up */
+	struct event *last_words; /* NULL until one has ended of the other's hanging up */
+	char what[128];           /* who ended, and how */
 	struct event_base *loop;
 	char *socket;
 	void (*ended)(void *owner, const char *what);
@@ -36,13 +37,28 @@ static void tell(struct virtiofs *fs, const char *what)
 		ended(fs->owner, what);
 }
 
-static void on_no_last_words(evutil_socket_t fd, short what, void *arg)
+static void on_no_last_words(evutil_socket_t fd, short event, void *arg)
 {
-	tell(arg, "virtiofsd: hung up");
+	struct virtiofs *fs = arg;
+
+	tell(fs, fs->what);
 }
 
-/* The relay's end comes of virtiofsd's, which will be here in a moment and says why. */
-static bool await_virtiofsd(struct virtiofs *fs)
+static bool exited(int status, int code)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+/* Of the two, one ends of itself and the other because that one has hung up. Which of the ends is
+ * seen first is chance: a process closes its sockets before it is a dead one. */
+static bool follows(const struct virtiofs *fs, const struct child *child, int status)
+{
+	return child == fs->relay ? exited(status, FS_RELAY_EXIT_BACK)
+				  : fs->relay != NULL && exited(status, 0);
+}
+
+/* Whoever has hung up will have ended in a moment, and says why. */
+static bool await_other(struct virtiofs *fs)
 {
 	const struct timeval patience = { .tv_sec = LAST_WORDS_MS / 1000,
 		.tv_usec = LAST_WORDS_MS % 1000 * 1000 };
@@ -51,17 +67,25 @@ static bool await_virtiofsd(struct virtiofs *fs)
 	return fs->last_words != NULL && event_add(fs->last_words, &patience) == 0;
 }
 
+/* The relay knows only that virtiofsd has hung up: not worth saying when more is known. */
+static void describe(struct virtiofs *fs, const struct child *child, int status)
+{
+	char how[64];
+
+	if (child == fs->virtiofsd || !follows(fs, child, status))
+		snprintf(fs->what, sizeof(fs->what), "%s: %s", child_name(child),
+			child_describe_status(status, how));
+	else if (fs->what[0] == '\0')
+		snprintf(fs->what, sizeof(fs->what), "virtiofsd: hung up");
+}
+
 static void on_ended(void *owner, struct child *child, int status)
 {
 	struct virtiofs *fs = owner;
-	char how[64], what[128];
 
-	if (child == fs->relay && WIFEXITED(status) && WEXITSTATUS(status) == FS_RELAY_EXIT_BACK &&
-		await_virtiofsd(fs))
-		return;
-	snprintf(what, sizeof(what), "%s: %s", child_name(child),
-		child_describe_status(status, how));
-	tell(fs, what);
+	describe(fs, child, status);
+	if (fs->last_words != NULL || !follows(fs, child, status) || !await_other(fs))
+		tell(fs, fs->what);
 }
 
 /* A socket to listen on. Programs that inherit it expect that it blocks. */

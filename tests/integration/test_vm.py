@@ -161,6 +161,22 @@ def volumes(lab):
     vm.assert_gone()
 
 
+@test(limit=90)
+def volume_is_read_and_sent_at_once(lab):
+    """Many interrupts of two devices: UML loses some, see lost_calls.h."""
+    net = Calico(lab)
+    vm = Vm(net)
+    data = lab.path("data")
+    os.makedirs(data)
+    with open(os.path.join(data, "file"), "wb") as file:
+        file.write(os.urandom(64 << 20))
+    vm.start("echo ready; exec sleep 1000", f"--volume={data}:/data").wait_for("ready\n")
+    vm.exec("httpd -p 8080 -h /data").check()
+    for _ in range(25):
+        said = net.far.run(f"busybox wget -q -O - http://{net.pod4}:8080/file | wc -c", 20)
+        assert int(said) == 64 << 20, said
+
+
 @test(limit=60)
 def nfs_volumes(lab):
     """File systems of their own over NFS, on the identity address; part of one is refused."""

@@ -249,6 +249,38 @@ static void test_refuses_to_write_config(void **state)
 	bed_close(&bed);
 }
 
+/* UML has missed the one interrupt that virtiofsd raised. */
+static void test_raises_lost_interrupts(void **state)
+{
+	uint64_t ring = 1, value;
+	struct bed bed;
+	struct wire w;
+	int call[2], got[1];
+	size_t n_fds = 1;
+
+	bed_open(&bed);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, call), 0);
+	w = message(VU_SET_VRING_CALL, 0, &ring, sizeof(ring));
+	send_wire(bed.vmm, &w, &call[1], 1);
+	close(call[1]);
+	assert_true(receive(bed.backend, &w, got, &n_fds));
+	assert_int_equal(n_fds, 1);
+	value = 1;
+	assert_int_equal(write(got[0], &value, sizeof(value)), sizeof(value));
+	for (int i = 0; i < 2; i++) {
+		struct pollfd pfd = { .fd = call[0], .events = POLLIN };
+
+		/* Unread for long enough: the first of them is virtiofsd's. */
+		usleep(5 * LOST_CALLS_LOOK_MS * 1000);
+		assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
+		assert_int_equal(read(call[0], &value, sizeof(value)), sizeof(value));
+		assert_int_equal(value, 1);
+	}
+	close(got[0]);
+	close(call[0]);
+	bed_close(&bed);
+}
+
 static void test_tag_lengths(void **state)
 {
 	const char *longest = "123456789012345678901234567890123456";
@@ -409,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_offers_config),
 		cmocka_unit_test(test_answers_config),
 		cmocka_unit_test(test_refuses_to_write_config),
+		cmocka_unit_test(test_raises_lost_interrupts),
 		cmocka_unit_test(test_tag_lengths),
 		cmocka_unit_test(test_passes_the_rest),
 		cmocka_unit_test(test_waits_for_a_slow_backend),
