@@ -123,7 +123,7 @@ def access_port_and_trunk(lab):
 def reserved_multicast(lab, forward):
     """LLDP, LACP and STP cross if that is asked for, and are counted if not."""
     sw = lab.switch(n_guests=2, forward_reserved=forward)
-    vm0, vm1 = lab.boot(0, memory=128), lab.boot(1, memory=96)
+    vm0, vm1 = lab.boot(0, memory=128), lab.boot(1, memory=128)
     watcher = watch(vm1, "0x88b5")
     for address in RESERVED.values():
         assert send_frames(vm0, "own", address, "count 20 gap 100") == 20
