@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * The command line of an OCI runtime, as podman (conmon), containerd and CRI-O give it: global
+ * options, a verb, its options, the container's ID. Only found in, never reordered: what is not
+ * edited goes to the real runtime word by word. Unknown verbs and options are other people's.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/err.h"
+
+struct runtime_words {
+	const char *verb;    /* NULL: none, as of --version */
+	size_t n_global;     /* words before the verb */
+	const char *bundle;  /* create, run: --bundle, -b; NULL: the working directory */
+	const char *process; /* exec: --process, -p; NULL: the command is on the line */
+	const char *id;      /* NULL: none was found */
+	const char *log;     /* --log; NULL */
+	bool log_json;       /* --log-format json */
+};
+
+/* Words are borrowed. -EINVAL: an option that needs a value has none. */
+int runtime_words_parse(int argc, char *const *argv, struct runtime_words *words, struct err *err);
