@@ -20,6 +20,7 @@ PAGES = {
     "sluicectl": ("switch/cli/sluicectl", [["--help"]]),
     "sluice-vsock": ("switch/vsock/sluice-vsock", [["--help"]]),
     "sluice-agent": ("guest-agent/sluice-agent", [["--help"]]),
+    "sluice-cni": ("launcher/cni/sluice-cni", [["--help"]]),
     "sluice-exec": ("launcher/exec/sluice-exec", [["--help"]]),
     "sluice-vm": ("launcher/sluice-vm", [["--help"], ["guard", "hold", "--help"],
                                          *([verb, "--help"] for verb in VERBS)]),
