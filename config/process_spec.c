@@ -300,6 +300,39 @@ json_t *process_spec_encode(const struct process_spec *spec)
 	return NULL;
 }
 
+/* NULL stays NULL; false: no memory. */
+static bool copy(char **to, const char *text)
+{
+	*to = text != NULL ? strdup(text) : NULL;
+	return text == NULL || *to != NULL;
+}
+
+static bool copy_gids(const struct process_spec *from, struct process_spec *to)
+{
+	if (from->gids == NULL)
+		return true;
+	to->gids = malloc(from->n_gids * sizeof(*to->gids));
+	if (to->gids != NULL)
+		memcpy(to->gids, from->gids, from->n_gids * sizeof(*to->gids));
+	return to->gids != NULL;
+}
+
+int process_spec_copy(const struct process_spec *from, struct process_spec *to)
+{
+	bool ok;
+
+	*to = *from;
+	to->gids = NULL;
+	ok = copy(&to->cwd, from->cwd);
+	ok &= copy(&to->user, from->user);
+	ok &= copy(&to->groups, from->groups);
+	ok &= copy_gids(from, to);
+	if (ok)
+		return 0;
+	process_spec_free(to);
+	return -ENOMEM;
+}
+
 void process_spec_free(struct process_spec *spec)
 {
 	free(spec->cwd);

@@ -68,4 +68,7 @@ int process_spec_decode(
 /* A new reference that process_spec_decode() makes the same of; NULL: no memory. */
 json_t *process_spec_encode(const struct process_spec *spec);
 
+/* The caller frees *to if this returns 0; -ENOMEM. */
+int process_spec_copy(const struct process_spec *from, struct process_spec *to);
+
 void process_spec_free(struct process_spec *spec);

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "config/annotation.h"
+#include "config/container_spec.h"
 #include "config/log_words.h"
 #include "config/settings.h"
 #include "config/settings_man.h"
@@ -278,6 +279,19 @@ static int load_annotations(const char *path, struct vm_settings *settings, stru
 	return ret < 0 ? err_wrap(err, ret, "%s", path) : 0;
 }
 
+static int load_container(
+	const struct container_spec *container, struct vm_settings *settings, struct err *err)
+{
+	for (size_t i = 0; i < container->n_settings; i++) {
+		const struct container_setting *s = &container->settings[i];
+		int ret = settings_set(&table, s->key, s->value, settings, err);
+
+		if (ret < 0)
+			return err_wrap(err, ret, "container's settings");
+	}
+	return 0;
+}
+
 static int load_environment(struct vm_settings *settings, struct err *err)
 {
 	const char *level = getenv("RUNCVM_LOG_LEVEL");
@@ -302,6 +316,8 @@ int vm_settings_load(
 		ret = load_file(sources, settings, err);
 	if (ret == 0 && sources->annotations_path != NULL)
 		ret = load_annotations(sources->annotations_path, settings, err);
+	if (ret == 0 && sources->container != NULL)
+		ret = load_container(sources->container, settings, err);
 	if (ret == 0)
 		ret = load_environment(settings, err);
 	if (ret == 0 && sources->words != NULL)

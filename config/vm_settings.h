@@ -4,12 +4,14 @@
 /*
  * The settings of `sluice-vm run`: one table, and the layers that fill it, weakest first:
  *
- *   defaults < /etc/sluice/sluice.json < annotations < SLUICE_* environment < command line
+ *   defaults < /etc/sluice/sluice.json < annotations < a container's file < SLUICE_* environment
+ *   < command line
  *
  * The configuration file is one JSON object. An annotations file is what Kubernetes' downward API
  * writes of a pod's annotations, KEY="VALUE" a line with the value quoted as strconv.Quote() of Go
  * does; keys that do not begin with "sluice.dev/" are others' and are ignored, those that do are
- * strict. RUNCVM_LOG_LEVEL is read where SLUICE_LOG_LEVEL is not set.
+ * strict. RUNCVM_LOG_LEVEL is read where SLUICE_LOG_LEVEL is not set. A container's file is that of
+ * container_spec.h, whose settings may be any: whoever wrote it has judged them.
  */
 
 #include <limits.h>
@@ -86,11 +88,14 @@ struct vm_settings {
 	uint32_t console_kib;
 };
 
+struct container_spec;
+
 /* Where the layers come from; NULL: that one is left out. */
 struct vm_sources {
 	const char *config_path;
 	bool config_required; /* it was asked for: it must be there */
 	const char *annotations_path;
+	const struct container_spec *container;
 	char *const *words; /* of the command line, see settings_from_args() */
 };
 

@@ -20,6 +20,8 @@
 #include "launcher/cli/run_options.h"
 #include "launcher/cli/verb.h"
 #include "launcher/exec/exec_tty.h"
+#include "launcher/pod/pod_lock.h"
+#include "launcher/process/orphans.h"
 #include "launcher/process/remove_tree.h"
 #include "launcher/run/vm.h"
 #include "launcher/run/vm_control.h"
@@ -147,6 +149,20 @@ static const int forwarded[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGU
 
 #define N_FORWARDED (sizeof(forwarded) / sizeof(forwarded[0]))
 
+/*
+ * Process 1 of a container has no signals but those that it has handlers for: what comes before it
+ * has them waits.
+ */
+static void hold_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < N_FORWARDED; i++)
+		sigaddset(&set, forwarded[i]);
+	pthread_sigmask(how, &set, NULL);
+}
+
 struct signals {
 	struct vm *vm;
 	struct event *event[N_FORWARDED];
@@ -193,7 +209,10 @@ static int forward_signals(struct signals *s, struct vm *vm, struct err *err)
 		if (s->event[i] == NULL || event_add(s->event[i], NULL) < 0)
 			return err_set(err, -ENOMEM, "out of memory");
 	}
-	return s->stop_timer != NULL ? 0 : err_set(err, -ENOMEM, "out of memory");
+	if (s->stop_timer == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	hold_signals(SIG_UNBLOCK);
+	return 0;
 }
 
 static void forget_signals(struct signals *s)
@@ -244,6 +263,7 @@ static void live(struct vm *vm)
 static int prepare_and_live(struct vm *vm, struct err *err)
 {
 	cleanup_close int lock = -1;
+	struct orphans *orphans = NULL;
 	int ret = claim_dir(&vm->paths, &lock, err);
 
 	if (ret == 0)
@@ -252,49 +272,77 @@ static int prepare_and_live(struct vm *vm, struct err *err)
 		ret = tell_keeper(vm, err);
 	if (ret == 0 && (vm->loop = event_base_new()) == NULL)
 		ret = err_set(err, -ENOMEM, "cannot make an event loop");
+	if (ret == 0 && (orphans = orphans_start(vm->loop)) == NULL)
+		ret = err_set(err, -ENOMEM, "out of memory");
 	if (ret < 0)
 		return ret;
 	live(vm);
+	orphans_stop(orphans);
 	event_base_free(vm->loop);
 	(void)remove_tree(vm->paths.dir);
 	close(vm->log);
 	return 0;
 }
 
-/* What a table cannot judge is refused before anything is made for it. */
-static int check_settings(const struct vm_settings *settings, struct err *err)
+/* How the command is run, as the settings or the container have it: what a table cannot judge is
+ * refused before anything is made for it. */
+static int make_process(
+	const struct run_options *options, struct process_spec *process, struct err *err)
 {
-	struct process_spec process;
-	int ret = vm_process_make(settings, &process, err);
+	if (!options->has_container)
+		return vm_process_make(&options->settings, process, err);
+	if (process_spec_copy(&options->container.process, process) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
 
-	if (ret == 0)
-		process_spec_free(&process);
+/* Labs, and VMs on a switch that is somebody else's, leave the pod's interface alone. */
+static bool takes_pod(const struct vm_settings *settings)
+{
+	return !settings->lab && settings->switch_socket[0] == '\0';
+}
+
+static int keep_and_live(struct vm *vm, struct err *err)
+{
+	cleanup_close int lock = takes_pod(vm->settings) ? pod_lock_take(err) : -1;
+	int ret = takes_pod(vm->settings) && lock < 0 ? lock : keeper_start(&vm->keeper, err);
+
+	if (ret < 0)
+		return ret;
+	ret = prepare_and_live(vm, err);
+	keeper_end(vm->keeper);
 	return ret;
 }
 
 /* Exit status of the whole. */
 static int run(const struct run_options *options, struct err *err)
 {
-	const struct vm_command command = {
-		.argv = options->argv, .env = options->env, .volumes = &options->volumes
-	};
+	struct process_spec process = { 0 };
+	const struct vm_command command = { .argv = options->argv,
+		.env = run_options_env(options),
+		.volumes = &options->volumes,
+		.process = &process,
+		.share = options->container.share };
 	struct vm vm = {
 		.settings = &options->settings, .command = &command, .log = -1, .initrd_fd = -1
 	};
 	int ret = vm_paths_make(&vm.paths, options->settings.run_dir, options->settings.name, err);
 
 	if (ret == 0)
-		ret = check_settings(&options->settings, err);
+		ret = make_process(options, &process, err);
 	if (ret == 0)
-		ret = keeper_start(&vm.keeper, err);
-	if (ret == 0) {
-		ret = prepare_and_live(&vm, err);
-		keeper_end(vm.keeper);
-	}
+		ret = keep_and_live(&vm, err);
+	process_spec_free(&process);
 	if (ret < 0)
 		return VM_STATUS_START;
 	*err = vm.err;
 	return vm.status;
+}
+
+/* In a container 2 would be taken for its own. */
+static int usage_status(const struct run_options *options)
+{
+	return options->has_container ? (int)VM_STATUS_START : (int)VERB_USAGE;
 }
 
 enum verb_status run_verb(int argc, char **argv, struct err *err)
@@ -303,11 +351,10 @@ enum verb_status run_verb(int argc, char **argv, struct err *err)
 	int status;
 
 	signal(SIGPIPE, SIG_IGN);
+	hold_signals(SIG_BLOCK);
 	if (run_options_parse(argv + 1, &options, err) < 0) {
-		run_options_free(&options);
-		return VERB_USAGE;
-	}
-	if (options.help) {
+		status = usage_status(&options);
+	} else if (options.help) {
 		run_options_print_help(stdout);
 		status = VERB_OK;
 	} else {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/roff.h"
+#include "launcher/cli/run_container.h"
 #include "launcher/cli/run_words.h"
 #include "lib/cleanup.h"
 
@@ -19,6 +20,8 @@ struct parse {
 	struct run_options *options;
 	struct vm_sources sources;
 	struct run_words words; /* that settings_from_args() is to judge */
+	const char *container;  /* a file; NULL: none */
+	const char *described;  /* an option that describes a container; NULL: none was said */
 };
 
 /* --- environment ----------------------------------------------------------------------------- */
@@ -109,16 +112,28 @@ static int set_annotations(struct parse *p, const char *text, struct err *err)
 	return 0;
 }
 
+static int set_container(struct parse *p, const char *text, struct err *err)
+{
+	p->container = text;
+	p->options->has_container = true;
+	return 0;
+}
+
 static const struct extra {
 	const char *name, *unit, *help;
 	int (*take)(struct parse *p, const char *text, struct err *err);
+	bool describes; /* the container, in place of a file that does */
 } extras[] = {
 	{ "--volume", "SOURCE:DESTINATION[:ro,optional]",
-		"a directory or file of ours in the guest's root", add_volume },
-	{ "--tmpfs", "DESTINATION[:size=64m,...]", "memory of the guest's", add_tmpfs },
-	{ "--env", "NAME=VALUE", "a variable of the command's; NAME alone passes ours on",
-		add_env },
-	{ "--env-file", "FILE", "variables, one NAME=VALUE a line", add_env_file },
+		"a directory or file of ours in the guest's root", add_volume, true },
+	{ "--tmpfs", "DESTINATION[:size=64m,...]", "memory of the guest's", add_tmpfs, true },
+	{ "--env", "NAME=VALUE", "a variable of the command's; NAME alone passes ours on", add_env,
+		true },
+	{ "--env-file", "FILE", "variables, one NAME=VALUE a line", add_env_file, true },
+	{ "--container", "FILE",
+		"root, volumes, command, environment and user are a container's, as sluice-runtime "
+		"describes it; none of them may be said besides",
+		set_container },
 	{ "--config", "FILE", "settings as a JSON object (default " VM_CONFIG_PATH ", if there)",
 		set_config },
 	{ "--annotations-file", "FILE",
@@ -149,6 +164,8 @@ static int take_extra(struct parse *p, const struct extra *extra, const char *va
 
 	if (is_next && (value = words[1]) == NULL)
 		return err_set(err, -EINVAL, "%s: needs %s", extra->name, extra->unit);
+	if (extra->describes)
+		p->described = extra->name;
 	ret = extra->take(p, value, err);
 	return ret < 0 ? err_wrap(err, ret, "%s", extra->name) : 1 + is_next;
 }
@@ -179,12 +196,31 @@ static int take_words(struct parse *p, char **words, struct err *err)
 	return 0;
 }
 
+/* A container has said what it is: nothing else may. */
+static int read_container(struct parse *p, struct err *err)
+{
+	if (p->options->argv != NULL)
+		p->described = "a command";
+	if (p->described != NULL)
+		return err_set(
+			err, -EINVAL, "%s: not with --container, whose file says it", p->described);
+	p->sources.container = &p->options->container;
+	return run_container_read(p->container, p->options, err);
+}
+
 static int load(struct parse *p, struct err *err)
 {
-	int ret;
+	int ret = 0;
 
+	if (p->container != NULL)
+		ret = read_container(p, err);
+	if (ret == 0 && p->container != NULL)
+		ret = run_container_check_words(p->words.kept, err);
 	p->sources.words = p->words.kept;
-	ret = vm_settings_load(&p->sources, &p->options->settings, err);
+	if (ret == 0)
+		ret = vm_settings_load(&p->sources, &p->options->settings, err);
+	if (ret == 0 && p->container != NULL)
+		return run_container_apply(p->options, err);
 	if (ret == 0 && p->options->settings.tty)
 		ret = add_env(p, "TERM", err);
 	return ret;
@@ -219,11 +255,13 @@ void run_options_free(struct run_options *options)
 		free(options->env[i]);
 	free(options->env);
 	volumes_free(&options->volumes);
+	container_spec_free(&options->container);
 }
 
 void run_options_print_help(FILE *out)
 {
 	fputs("Usage: sluice-vm run --rootfs DIR [OPTION]... [-- COMMAND [ARGUMENT]...]\n"
+	      "       sluice-vm run --container FILE [OPTION]...\n"
 	      "Boots a VM that has the pod's network, runs COMMAND in it, and behaves like it: "
 	      "output,\nsignals, exit status.\n\n",
 		out);

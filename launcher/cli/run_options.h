@@ -4,6 +4,7 @@
 /* The command line of `sluice-vm run`: settings, what can be said more than once, and the command.
  */
 
+#include "config/container_spec.h"
 #include "config/vm_settings.h"
 #include "launcher/run/volume.h"
 #include "lib/err.h"
@@ -12,10 +13,18 @@ struct run_options {
 	bool help;
 	struct vm_settings settings;
 	struct volumes volumes;
-	char *const *argv; /* NULL: none; points into the words */
+	char *const *argv; /* NULL: none; points into the words, or is the container's */
 	char **env;        /* ends with NULL */
 	size_t n_env;
+	bool has_container; /* --container was said (run_container.h) */
+	struct container_spec container;
 };
+
+/* What the command's environment is. */
+static inline char *const *run_options_env(const struct run_options *options)
+{
+	return options->has_container ? options->container.env : options->env;
+}
 
 /*
  * Takes the words apart, which stay the caller's, and loads the settings. -EINVAL: one line names

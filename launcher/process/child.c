@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,6 +49,7 @@
 #define GROUP_WAIT_MS   1000
 
 struct child {
+	LIST_ENTRY(child) entry;
 	pid_t pid; /* 0: ended and waited for */
 	pid_t last_pid;
 	int pidfd;
@@ -57,6 +59,9 @@ struct child {
 	void *owner;
 	char name[32];
 };
+
+/* All there are, for child_is_ours(). */
+static LIST_HEAD(children, child) children = LIST_HEAD_INITIALIZER(children);
 
 /* --- in the child ---------------------------------------------------------------------------- */
 
@@ -250,6 +255,7 @@ void child_kill(struct child *child)
 		event_free(child->ending);
 	if (child->pidfd >= 0)
 		close(child->pidfd);
+	LIST_REMOVE(child, entry);
 	free(child);
 }
 
@@ -271,6 +277,7 @@ static int start(struct event_base *loop, const struct child_plan *plan, const c
 	child->pid = child->last_pid = fork_blocked(plan, path, its);
 	if (child->pid < 0)
 		return -errno;
+	LIST_INSERT_HEAD(&children, child, entry);
 	close(steal_fd(&its));
 	ret = watch(child, loop);
 	if (ret == 0)
@@ -299,6 +306,16 @@ int child_start(
 }
 
 /* --- afterwards ------------------------------------------------------------------------------ */
+
+bool child_is_ours(pid_t pid)
+{
+	const struct child *child;
+
+	LIST_FOREACH(child, &children, entry)
+	if (child->pid == pid)
+		return true;
+	return false;
+}
 
 pid_t child_pid(const struct child *child)
 {

@@ -50,6 +50,9 @@ struct child_plan {
 int child_start(struct event_base *loop, const struct child_plan *plan, struct child **out,
 	struct err *err);
 
+/* Whether it is a child's, or was and has not been waited for. */
+bool child_is_ours(pid_t pid);
+
 pid_t child_pid(const struct child *child);
 const char *child_name(const struct child *child);
 

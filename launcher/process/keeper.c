@@ -19,6 +19,7 @@
 struct keeper {
 	int sock;
 	pid_t pid;
+	int pidfd; /* it may have been killed, and waited for as any orphan is (orphans.h) */
 	/* What fits into its tables is known here: it does not answer. */
 	pid_t groups[KEEPER_GROUPS_MAX]; /* 0: free */
 	size_t n_paths, n_requests, n_links;
@@ -44,6 +45,7 @@ int keeper_start(struct keeper **out, struct err *err)
 	if (pid == 0)
 		keeper_process_run(its);
 	keeper->pid = pid;
+	keeper->pidfd = pidfd_open(pid, 0);
 	keeper->sock = steal_fd(&ours);
 	*out = steal_ptr(&keeper);
 	return 0;
@@ -153,9 +155,11 @@ void keeper_end(struct keeper *keeper)
 
 	if (keeper == NULL)
 		return;
-	if (tell(keeper, &message, 0, -1) < 0)
-		kill(keeper->pid, SIGKILL);
+	if (tell(keeper, &message, 0, -1) < 0 && keeper->pidfd >= 0)
+		(void)pidfd_send_signal(keeper->pidfd, SIGKILL, NULL, 0);
 	close(keeper->sock);
+	if (keeper->pidfd >= 0)
+		close(keeper->pidfd);
 	while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	free(keeper);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/vm_process.h"
 #include "launcher/pod/host_link.h"
 #include "launcher/pod/hosts_text.h"
 #include "launcher/pod/pod_machine.h"
@@ -118,10 +117,17 @@ static int format_source(
 	const struct volume *v, struct volume_numbers *next, struct machine_mount *mount)
 {
 	if (!v->nfs)
-		return asprintf(&mount->source, MACHINE_SHARE_TAG ":/vol/%u", next->virtiofs++);
-	if (asprintf(&mount->options, MACHINE_NFS_OPTIONS) < 0)
-		return -1;
+		return asprintf(&mount->source, MACHINE_SHARE_TAG ":/vol/%u",
+			v->ready ? v->number : next->virtiofs++);
 	return asprintf(&mount->source, HOST_LINK_IDENTITY ":/vol/%u", next->nfs++);
+}
+
+static bool format_options(const struct volume *v, struct machine_mount *mount)
+{
+	if (!v->nfs)
+		return copy(&mount->options, v->options);
+	return asprintf(&mount->options, MACHINE_NFS_OPTIONS "%s%s", v->options != NULL ? "," : "",
+		       v->options != NULL ? v->options : "") >= 0;
 }
 
 static bool describe_volume(
@@ -136,8 +142,7 @@ static bool describe_volume(
 	};
 	if (v->source != NULL && format_source(v, next, mount) < 0)
 		return false;
-	return copy(&mount->destination, v->destination) &&
-	       (v->options == NULL || copy(&mount->options, v->options));
+	return copy(&mount->destination, v->destination) && format_options(v, mount);
 }
 
 static int describe_volumes(const struct vm *vm, struct machine_spec *spec, struct err *err)
@@ -168,5 +173,7 @@ int describe_machine(const struct vm *vm, struct machine_spec *spec, struct err 
 		ret = describe_root(vm, spec, err);
 	if (ret == 0)
 		ret = describe_volumes(vm, spec, err);
-	return ret < 0 ? ret : vm_process_make(vm->settings, &spec->process, err);
+	if (ret == 0 && process_spec_copy(vm->command->process, &spec->process) < 0)
+		ret = NO_MEMORY(err);
+	return ret;
 }

@@ -292,8 +292,9 @@ int machine_choose_step(struct vm *vm, struct err *err)
 	vm->accel = accels[vm->settings->accel];
 	if (ret < 0)
 		return ret;
-	volume_choice_make(vm);
-	ret = root_choice_make(vm, err);
+	ret = volume_choice_make(vm, err);
+	if (ret == 0)
+		ret = root_choice_make(vm, err);
 	return ret < 0 ? ret : choose_kernel(vm, err);
 }
 
@@ -308,7 +309,9 @@ static int open_share(struct vm *vm, struct err *err)
 {
 	const struct volumes *volumes = &vm->volumes;
 	struct share_item items[VOLUMES_MAX];
-	struct share_plan plan = { .run_dir = vm->paths.dir, .volumes = items };
+	struct share_plan plan = {
+		.run_dir = vm->paths.dir, .volumes = items, .ready = vm->command->share
+	};
 
 	if (vm->root == VM_ROOT_VIRTIOFS)
 		plan.root = (struct share_item) { vm->settings->rootfs, vm->settings->readonly };

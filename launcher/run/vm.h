@@ -58,6 +58,9 @@ struct vm_command {
 	char *const *argv; /* NULL: the root's own entrypoint */
 	char *const *env;
 	const struct volumes *volumes;
+	const struct process_spec *process;
+	const char *
+		share; /* a share that is ready (share.h), of which root and volumes are; or NULL */
 };
 
 #define VM_STEPS_MAX 16

@@ -96,6 +96,37 @@ int volumes_add(struct volumes *volumes, const char *text, bool tmpfs, struct er
 	return 0;
 }
 
+/* What of a mount is text. */
+static bool copy_mount(
+	struct volume *v, const struct machine_mount *mount, const char *share, unsigned number)
+{
+	v->destination = strdup(mount->destination);
+	v->options = mount->options != NULL ? strdup(mount->options) : NULL;
+	if (v->destination == NULL || (mount->options != NULL && v->options == NULL))
+		return false;
+	return mount->kind == MACHINE_TMPFS ||
+	       asprintf(&v->source, "%s/vol/%u", share, number) >= 0;
+}
+
+int volumes_add_ready(struct volumes *volumes, const struct machine_mount *mount, const char *share,
+	unsigned number, struct err *err)
+{
+	struct volume v = { .readonly = mount->readonly,
+		.optional = mount->optional,
+		.nfs = mount->kind == MACHINE_NFS,
+		.ready = mount->kind != MACHINE_TMPFS,
+		.number = number };
+
+	if (volumes->n == VOLUMES_MAX)
+		return err_set(err, -E2BIG, "more than %d volumes", VOLUMES_MAX);
+	if (!copy_mount(&v, mount, share, number)) {
+		free_volume(&v);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	volumes->item[volumes->n++] = v;
+	return 0;
+}
+
 size_t volumes_count(const struct volumes *volumes, bool nfs)
 {
 	size_t n = 0;

@@ -15,13 +15,15 @@
 #include "config/machine_spec.h"
 #include "lib/err.h"
 
-#define VOLUMES_MAX 64
+#define VOLUMES_MAX MACHINE_MOUNTS_MAX
 
 struct volume {
 	char *source; /* NULL: a tmpfs */
 	char *destination;
-	char *options; /* of the tmpfs; NULL: none */
+	char *options; /* as mount(2) takes them; NULL: none */
 	bool readonly, optional, nfs;
+	bool ready; /* it is vol/`number` of a share that is ready (share.h) */
+	unsigned number;
 };
 
 struct volumes {
@@ -31,6 +33,10 @@ struct volumes {
 
 /* -EINVAL, -E2BIG. The message does not name the option. */
 int volumes_add(struct volumes *volumes, const char *text, bool tmpfs, struct err *err);
+
+/* A container's (container_spec.h): SHARE/vol/`number`, unless it is a tmpfs. */
+int volumes_add_ready(struct volumes *volumes, const struct machine_mount *mount, const char *share,
+	unsigned number, struct err *err);
 
 /* How many of ours go over NFS (or, with false, over virtiofs). */
 size_t volumes_count(const struct volumes *volumes, bool nfs);

@@ -14,5 +14,6 @@
 int volume_choice_check(const struct volume *volume, const struct vmm_kind *kind,
 	const struct vm_settings *settings, struct err *err);
 
-/* Of the command's: vm->volumes. What is left out is told of, with its reason. */
-void volume_choice_make(struct vm *vm);
+/* Of the command's: vm->volumes. What is left out is told of, with its reason. What
+ * volume_choice_check() returns of one in a share that is ready and must be had. */
+int volume_choice_make(struct vm *vm, struct err *err);

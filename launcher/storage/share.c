@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #include "lib/cleanup.h"
@@ -250,12 +251,41 @@ static int share_without_mounts(const struct share_plan *plan, struct share *sha
 	return take_directory(plan->root.path, "/", share, err);
 }
 
+int share_check_ready(const struct share_item *item, struct err *err)
+{
+	cleanup_close int fd = open(item->path, O_PATH | O_CLOEXEC);
+	struct statvfs fs;
+	mode_t type;
+	int ret;
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot share %s", item->path);
+	ret = look_at_tree(fd, item, &type, err);
+	if (ret < 0 || !item->readonly)
+		return ret;
+	if (fstatvfs(fd, &fs) < 0)
+		return err_errno(err, errno, "cannot look at %s", item->path);
+	return fs.f_flag & ST_RDONLY
+		       ? 0
+		       : err_set(err, -EROFS, "%s is to be read-only, but is not mounted so",
+				 item->path);
+}
+
+static int take_ready(const struct share_plan *plan, struct share *share, struct err *err)
+{
+	int ret = plan->root.path != NULL ? share_check_ready(&plan->root, err) : 0;
+
+	for (size_t i = 0; ret == 0 && i < plan->n_volumes; i++)
+		ret = share_check_ready(&plan->volumes[i], err);
+	return ret < 0 ? ret : take_directory(plan->ready, "/rootfs", share, err);
+}
+
 static int fill(const struct share_plan *plan, struct share *share, struct err *err)
 {
 	int ret;
 
 	if (plan->ready != NULL)
-		return take_directory(plan->ready, "/rootfs", share, err);
+		return take_ready(plan, share, err);
 	if (plan->root.path == NULL && plan->n_volumes == 0)
 		return err_set(err, -EINVAL, "there is nothing to share");
 	ret = make_namespace(plan, share, err);

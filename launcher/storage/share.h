@@ -23,7 +23,8 @@
  *
  * That takes CAP_SYS_ADMIN. Without it (containers have no such thing by default) the root
  * directory itself is exported, and volumes are refused; or a directory that already is as above,
- * which an OCI runtime made (/sluice/share).
+ * which an OCI runtime made (/sluice/share). What is to be read-only in that one must be mounted
+ * so: a guest's own promise not to write is none.
  *
  * Thread-safety: main thread. share_open() has a thread of its own enter the namespace and end.
  */
@@ -43,7 +44,9 @@ struct share_plan {
 	struct share_item root; /* path NULL: none */
 	const struct share_item *volumes;
 	size_t n_volumes;
-	const char *ready; /* a directory that has these names already; NULL: none */
+	/* A directory that has these names already, which are the items' paths; NULL: none. Those
+	 * that are to be read-only have been mounted so. */
+	const char *ready;
 };
 
 struct share;
@@ -56,6 +59,9 @@ int share_open(const struct share_plan *plan, struct share **out, struct err *er
 
 /* Whether share_open() would take this volume. 0, or what it would return. */
 int share_check(const struct share_item *item, struct err *err);
+
+/* The same of one in a share that is ready: -EROFS if it should be read-only and is not. */
+int share_check_ready(const struct share_item *item, struct err *err);
 
 /* The directory to export; stays the share's. */
 int share_dir(const struct share *share);

@@ -107,7 +107,9 @@ class Vm:
         self.program = os.path.join(self.build, "launcher", "sluice-vm")
         self.exec_program = os.path.join(self.build, "launcher", "exec", "sluice-exec")
         self.run_dir = self.lab.path("run")
-        self.rootfs = make_rootfs(self.lab.path("rootfs"))
+        self.rootfs = self.lab.path("rootfs")
+        if not os.path.exists(self.rootfs):
+            make_rootfs(self.rootfs)
         self.pod_files = {"/etc/resolv.conf": net.resolv_conf}  # path: what the pod has there
         self.prefix = []  # what sluice-vm is started by, as env(1) or setpriv(1)
         kernel = "linux.uml" if vmm == "uml" else "vmlinuz"
