@@ -24,12 +24,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <jansson.h>
 #include <linux/rtnetlink.h>
 
 #include "lib/err.h"
 #include "lib/ip_addr.h"
 #include "lib/mac.h"
+
+typedef struct json_t json_t; /* of jansson.h, beside which json-c's header cannot be */
 
 #define MACHINE_NICS_MAX      8
 #define MACHINE_NET_ITEMS_MAX 16384 /* addresses, routes, rules, neighbours: of each */

@@ -29,10 +29,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <jansson.h>
 #include <sys/types.h>
 
 #include "lib/err.h"
+
+typedef struct json_t json_t; /* of jansson.h, beside which json-c's header cannot be */
 
 #define PROCESS_RLIMITS_MAX 16    /* as many as there are */
 #define PROCESS_GIDS_MAX    65536 /* NGROUPS_MAX */

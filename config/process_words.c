@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "config/process_words.h"
 
+#include <stddef.h>
+
 #include <linux/capability.h>
 #include <sys/resource.h>
 

@@ -3,7 +3,7 @@
 
 /* Names of what limits a process. */
 
-#include "config/setting_value.h"
+#include "config/setting_word.h"
 
 extern const struct setting_word process_rlimit_words[]; /* RLIMIT_*: "RLIMIT_NOFILE" */
 

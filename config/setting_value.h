@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/setting_word.h"
 #include "lib/err.h"
 
 enum setting_type {
@@ -33,12 +34,6 @@ enum setting_type {
 	SETTING_OBJECT, /* as ARRAY */
 };
 
-/* A value that is written as a word. Lists end with a NULL name. */
-struct setting_word {
-	const char *name;
-	int64_t value;
-};
-
 struct setting {
 	const char *name; /* kebab-case */
 	enum setting_type type;
@@ -52,9 +47,10 @@ struct setting {
 	const struct setting_word *words;
 	unsigned groups; /* bits of the groups (port kinds, say) it belongs to; 0: all of them */
 	bool required;
-	bool not_annotated; /* for the administrator: not to be set by annotation */
-	bool as_text;       /* SETTING_LIST: written to JSON as text, not as an array */
-	bool heap;          /* the field is a char * that its owner frees; NULL: it was never set */
+	bool not_annotated;  /* for the administrator: not to be set by annotation */
+	bool host_affecting; /* in a pod's own hands it reaches the node: as not_annotated there */
+	bool as_text;        /* SETTING_LIST: written to JSON as text, not as an array */
+	bool heap; /* the field is a char * that its owner frees; NULL: it was never set */
 };
 
 #define SETTING_FIELD(type, member)                                                                \

@@ -116,17 +116,17 @@ static const struct setting rows[] = {
 		.help = "virtual processors" },
 	{ "memory", SETTING_U32, FIELD(memory_mib), .unit = "MIB", .preset = "512", .min = 64,
 		.max = 1024 * 1024, .help = "of the guest" },
-	{ "kernel", SETTING_PATH, FIELD(kernel), .unit = "PATH",
+	{ "kernel", SETTING_PATH, FIELD(kernel), .host_affecting = true, .unit = "PATH",
 		.help = "the guest's, which is unpacked where the VMM needs it; of UML, the "
 			"program that it is" },
-	{ "modules-dir", SETTING_PATH, FIELD(modules_dir), .unit = "PATH",
+	{ "modules-dir", SETTING_PATH, FIELD(modules_dir), .host_affecting = true, .unit = "PATH",
 		.help = "its modules: a directory with modules.dep" },
-	{ "kernel-append", SETTING_STRING, FIELD(kernel_append), .unit = "TEXT",
-		.help = "more for its command line" },
+	{ "kernel-append", SETTING_STRING, FIELD(kernel_append), .host_affecting = true,
+		.unit = "TEXT", .help = "more for its command line" },
 	{ "boot-timeout", SETTING_U32, FIELD(boot_timeout_s), .unit = "SECONDS", .preset = "60",
 		.min = 1, .max = 3600, .help = "until the agent answers" },
 
-	{ "rootfs", SETTING_PATH, FIELD(rootfs), .unit = "PATH",
+	{ "rootfs", SETTING_PATH, FIELD(rootfs), .host_affecting = true, .unit = "PATH",
 		.help = "the directory that is the guest's root" },
 	{ "root", SETTING_ENUM, FIELD(root), .preset = "auto", .words = roots,
 		.help = "how it gets there; auto takes the first that works" },
@@ -265,6 +265,40 @@ int vm_settings_annotations(
 	struct annotated to = { settings, err };
 
 	return annotation_each(text, len, set_annotation, &to, err);
+}
+
+/* Whether `word` is in "kernel,modules-dir". */
+static bool is_listed(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+		at += at[0] == ',';
+		if (strncmp(at, word, len) == 0 && (at[len] == ',' || at[len] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+int vm_settings_check_annotation(
+	const char *key, const char *value, const char *allowed, struct err *err)
+{
+	const struct setting *row = settings_find(&table, key);
+	struct vm_settings *scratch;
+	struct err why = { "" };
+	int ret;
+
+	if (row != NULL && (row->not_annotated || row->host_affecting) && !is_listed(allowed, key))
+		return err_set(err, -EPERM,
+			VM_ANNOTATION_PREFIX "%s: is the administrator's to set, who may let pods "
+					     "(\"annotations\" of \"runtime\" in %s)",
+			key, VM_CONFIG_PATH);
+	scratch = calloc(1, sizeof(*scratch));
+	if (scratch == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	ret = settings_set(&table, key, value, scratch, &why);
+	free(scratch);
+	return ret < 0 ? err_set(err, ret, VM_ANNOTATION_PREFIX "%s", why.text) : 0;
 }
 
 static int load_annotations(const char *path, struct vm_settings *settings, struct err *err)

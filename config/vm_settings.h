@@ -107,6 +107,15 @@ int vm_settings_load(
 int vm_settings_annotations(
 	const char *text, size_t len, struct vm_settings *settings, struct err *err);
 
+/*
+ * One annotation of a pod, on the node that is to run it: `key` is without its prefix. What affects
+ * the node, settings of the administrator and the files that a VMM is started with, takes its name
+ * in `allowed` ("kernel,modules-dir"). -EPERM: it is not there; -EINVAL, -ERANGE: no such setting,
+ * or no such value; the message names the whole key and what is allowed.
+ */
+int vm_settings_check_annotation(
+	const char *key, const char *value, const char *allowed, struct err *err);
+
 /* Every setting, for --help, and for a manual page: entries of a list. */
 bool vm_settings_take_next(const char *word); /* settings_takes_next() of this table */
 void vm_settings_print_help(FILE *out);

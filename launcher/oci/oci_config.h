@@ -5,8 +5,8 @@
  * What sluice-runtime makes of an OCI config.json (runtime-spec 1.0 and 1.1) on `create`.
  *
  * A container that becomes a VM runs sluice-vm in Sluice's own machine root: the user's image never
- * runs on the node's kernel and never chooses a path there. Its root file system and its volumes are
- * bound at fixed places, /sluice/share/rootfs and /sluice/share/vol/N, and mounted at their
+ * runs on the node's kernel and never chooses a path there. Its root file system and its volumes
+ * are bound at fixed places, /sluice/share/rootfs and /sluice/share/vol/N, and mounted at their
  * destinations by the agent, in the guest; what the workload is (args, environment, user, limits,
  * capabilities, terminal, hostname) goes to the guest in container.json (config/container_spec.h).
  *
@@ -35,8 +35,13 @@ struct oci_facts {
 	const char *machine_root;   /* the skeleton that is the new root.path, absolute */
 	const char *container_name; /* as the engine has it; NULL: it did not say */
 	bool has_kvm, has_tun;      /* the node has the device */
-	bool has_cache;             /* ld.so.cache and the like: bound if the node has them */
-	uint64_t nofile_hard;       /* RLIMIT_NOFILE that may be given away */
+	/* Bound if they are there: of the node's /etc, or of settings->machine_root's */
+	bool has_cache, has_alternatives; /* ld.so.cache, alternatives */
+	bool has_config;                  /* /etc/sluice, of the node */
+	/* Of settings->machine_root, ended by NULL: top-level directories besides usr that are
+	 * bound too (machine_parts.h); NULL: none */
+	const char *const *machine_dirs;
+	uint64_t nofile_hard; /* RLIMIT_NOFILE that may be given away */
 };
 
 enum oci_decision { OCI_PASS, OCI_CONVERT };

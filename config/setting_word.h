@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdint.h>
+
+/* A value that is written as a word. Lists end with a NULL name. */
+struct setting_word {
+	const char *name;
+	int64_t value;
+};

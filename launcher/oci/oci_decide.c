@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Which containers become VMs, and which cannot. What a VM could not give a workload, though it
+ * asked for it, is refused here with what to do about it: half of it would be found out later, by
+ * somebody else.
+ */
+
+#include "launcher/oci/oci_config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "launcher/oci/oci_annotations.h"
+#include "launcher/oci/oci_devices.h"
+#include "launcher/oci/oci_json.h"
+
+/* --- sandboxes ------------------------------------------------------------------------------- */
+
+/* podman's infra container says nothing of itself but what it runs. */
+static int is_podman_infra(json_object *config, struct err *err)
+{
+	static const char *const words[] = { "/catatonit", "-P" };
+	json_object *process, *args;
+	int ret = oci_get_object(config, "", "process", &process, err);
+
+	if (ret == 0)
+		ret = oci_get_array(process, "process.", "args", &args, err);
+	if (ret < 0 || oci_n_items(args) != 2)
+		return ret;
+	for (size_t i = 0; i < 2; i++) {
+		const char *word;
+
+		ret = oci_item_string(args, "process.args", i, &word, err);
+		if (ret < 0 || strcmp(word, words[i]) != 0)
+			return ret;
+	}
+	return 1;
+}
+
+static int is_sandbox(json_object *config, const struct oci_annotations *says, struct err *err)
+{
+	if (says->kind != OCI_KIND_UNSAID)
+		return says->kind == OCI_KIND_SANDBOX;
+	return is_podman_infra(config, err);
+}
+
+/* --- what a VM cannot be --------------------------------------------------------------------- */
+
+/* Returns 1 or 0. */
+static int has_namespace(json_object *namespaces, const char *type, struct err *err)
+{
+	for (size_t i = 0; i < oci_n_items(namespaces); i++) {
+		const char *found;
+		json_object *item;
+		int ret = oci_item_object(namespaces, "linux.namespaces", i, &item, err);
+
+		if (ret == 0)
+			ret = oci_get_string(item, "linux.namespaces[].", "type", &found, err);
+		if (ret < 0)
+			return ret;
+		if (found != NULL && strcmp(found, type) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int check_namespaces(json_object *linux_part, struct err *err)
+{
+	static const struct {
+		const char *type;
+		int wanted;
+		const char *why;
+	} rules[] = {
+		{ "network", 1,
+			"linux.namespaces: the container has the node's network (hostNetwork, "
+			"--network host), which its VM would take over: give it one of its own, or "
+			"leave sluice.dev/vm out" },
+		{ "pid", 1,
+			"linux.namespaces: the container has the node's processes (hostPID, --pid "
+			"host), which a VM does not see: leave that out, or sluice.dev/vm" },
+		{ "user", 0,
+			"linux.namespaces: the container has a user namespace, in which Sluice "
+			"cannot run a VM: leave that out (hostUsers, --userns), or sluice.dev/vm" },
+	};
+	json_object *namespaces;
+	int ret = oci_get_array(linux_part, "linux.", "namespaces", &namespaces, err);
+
+	for (size_t i = 0; ret == 0 && i < sizeof(rules) / sizeof(rules[0]); i++) {
+		ret = has_namespace(namespaces, rules[i].type, err);
+		if (ret >= 0)
+			ret = ret == rules[i].wanted ? 0
+						     : err_set(err, -ENOTSUP, "%s", rules[i].why);
+	}
+	return ret;
+}
+
+static int check_possible(json_object *config, const struct oci_annotations *says, struct err *err)
+{
+	json_object *linux_part;
+	int ret = oci_get_object(config, "", "linux", &linux_part, err);
+
+	if (ret < 0)
+		return ret;
+	if (says->privileged)
+		return err_set(err, -ENOTSUP,
+			"the container is privileged, on a node that its VM does not see: leave "
+			"that out (the workload is root in a machine of its own), or "
+			"sluice.dev/vm");
+	ret = check_namespaces(linux_part, err);
+	return ret < 0 ? ret : oci_devices_check(linux_part, err);
+}
+
+/* --- the decision ---------------------------------------------------------------------------- */
+
+/* Returns 1 or 0. */
+static int is_meant(json_object *config, const struct oci_annotations *says,
+	const struct oci_facts *facts, struct err *err)
+{
+	const char *pod;
+	int ret = oci_get_plain(config, "", "hostname", &pod, err);
+
+	if (ret == 0)
+		ret = oci_annotations_mean(says, facts->container_name, pod, err);
+	return ret == 0 && facts->settings->always ? 1 : ret;
+}
+
+int oci_decide(json_object *config, const struct oci_facts *facts, struct err *err)
+{
+	struct oci_annotations says;
+	int ret = oci_annotations_read(config, &says, err);
+
+	if (ret == 0)
+		ret = is_sandbox(config, &says, err);
+	if (ret != 0)
+		return ret < 0 ? ret : OCI_PASS;
+	/* Of those that pass too: a misspelt sluice.dev/vm would make a container. */
+	ret = oci_annotations_settings(&says, facts->settings->annotations, NULL, err);
+	if (ret == 0)
+		ret = is_meant(config, &says, facts, err);
+	if (ret <= 0)
+		return ret < 0 ? ret : OCI_PASS;
+	ret = check_possible(config, &says, err);
+	return ret < 0 ? ret : OCI_CONVERT;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "launcher/oci/oci_resources.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "launcher/oci/oci_json.h"
+
+#define MEMORY_MIN_MIB 64 /* of the setting "memory" */
+#define MEMORY_MAX_MIB (1024 * 1024)
+#define CPUS_MAX       256    /* of the setting "cpus" */
+#define PERIOD_US      100000 /* of a quota without one: the kernel's */
+#define NO_LIMIT                                                                                   \
+	(INT64_C(1) << 60) /* engines have several numbers for none, all of them larger            \
+			    */
+
+static int put_number(json_object *settings, const char *key, uint64_t n, struct err *err)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, n);
+	return oci_put(settings, key, json_object_new_string(text), err);
+}
+
+/* --- memory ---------------------------------------------------------------------------------- */
+
+static int refuse_limit(
+	uint64_t guest_mib, uint64_t limit_mib, uint64_t overhead_mib, struct err *err)
+{
+	return err_set(err, -ENOTSUP,
+		"linux.resources.memory.limit: %" PRIu64
+		" MiB are too little for a guest of %" PRIu64 " MiB and %" PRIu64
+		" MiB of overhead: give the container %" PRIu64 " MiB or more",
+		limit_mib, guest_mib, overhead_mib, guest_mib + overhead_mib);
+}
+
+/* `overhead_mib`: what of the limit is not the guest's. */
+static int size_guest(
+	json_object *settings, uint64_t limit_mib, uint64_t overhead_mib, struct err *err)
+{
+	uint64_t most = limit_mib > overhead_mib ? limit_mib - overhead_mib : 0;
+	const char *asked;
+	int ret = oci_get_string(settings, "", "memory", &asked, err);
+	uint64_t wanted = asked != NULL ? strtoull(asked, NULL, 10) : MEMORY_MIN_MIB;
+
+	if (ret < 0)
+		return ret;
+	if (most < wanted)
+		return refuse_limit(wanted, limit_mib, overhead_mib, err);
+	if (asked != NULL)
+		return 0;
+	return put_number(settings, "memory", most < MEMORY_MAX_MIB ? most : MEMORY_MAX_MIB, err);
+}
+
+/* The container's limits, raised by what is accounted for elsewhere. */
+static int raise_limit(json_object *memory, const char *key, uint32_t overhead_mib, struct err *err)
+{
+	int64_t bytes = 0;
+	int ret = oci_get_int(
+		memory, "linux.resources.memory.", key, INT64_MIN, INT64_MAX, &bytes, err);
+
+	if (ret < 0 || bytes <= 0 || bytes >= NO_LIMIT)
+		return ret;
+	return oci_put(
+		memory, key, json_object_new_int64(bytes + ((int64_t)overhead_mib << 20)), err);
+}
+
+static int convert_memory(json_object *resources, const struct runtime_settings *runtime,
+	json_object *settings, struct err *err)
+{
+	uint32_t inside = runtime->memory_outside ? 0 : runtime->overhead_mib;
+	uint32_t outside = runtime->overhead_mib - inside;
+	int64_t limit = 0;
+	json_object *memory;
+	int ret = oci_get_object(resources, "linux.resources.", "memory", &memory, err);
+
+	if (ret == 0)
+		ret = oci_get_int(memory, "linux.resources.memory.", "limit", INT64_MIN, INT64_MAX,
+			&limit, err);
+	if (ret < 0 || limit <= 0 || limit >= NO_LIMIT)
+		return ret;
+	ret = size_guest(settings, (uint64_t)limit >> 20, inside, err);
+	if (ret == 0)
+		ret = raise_limit(memory, "limit", outside, err);
+	return ret < 0 ? ret : raise_limit(memory, "swap", outside, err);
+}
+
+/* --- processors ------------------------------------------------------------------------------ */
+
+static int convert_cpus(json_object *resources, json_object *settings, struct err *err)
+{
+	uint64_t period = 0, n;
+	int64_t quota = 0;
+	json_object *cpu;
+	int ret = oci_get_object(resources, "linux.resources.", "cpu", &cpu, err);
+
+	if (ret == 0)
+		ret = oci_get_int(
+			cpu, "linux.resources.cpu.", "quota", INT64_MIN, INT64_MAX, &quota, err);
+	if (ret == 0)
+		ret = oci_get_uint(cpu, "linux.resources.cpu.", "period", UINT64_MAX, &period, err);
+	if (ret < 0 || quota <= 0 || json_object_object_get_ex(settings, "cpus", NULL))
+		return ret;
+	n = ((uint64_t)quota - 1) / (period > 0 ? period : PERIOD_US) + 1;
+	return put_number(settings, "cpus", n < CPUS_MAX ? n : CPUS_MAX, err);
+}
+
+int oci_resources_convert(json_object *linux_part, const struct runtime_settings *runtime,
+	json_object *settings, struct err *err)
+{
+	json_object *resources;
+	int ret = oci_get_object(linux_part, "linux.", "resources", &resources, err);
+
+	if (ret == 0)
+		ret = convert_memory(resources, runtime, settings, err);
+	return ret < 0 ? ret : convert_cpus(resources, settings, err);
+}
