@@ -113,12 +113,34 @@ static int check_possible(json_object *config, const struct oci_annotations *say
 
 /* --- the decision ---------------------------------------------------------------------------- */
 
+/* The name of podman's pod is its hostname, which its containers have in common; config.json has it
+ * as such or, of those that share its UTS namespace, only in the environment. NULL: not known. */
+static int find_pod(json_object *config, const char **pod, struct err *err)
+{
+	static const char name[] = "HOSTNAME=";
+	json_object *process, *env = NULL;
+	int ret = oci_get_plain(config, "", "hostname", pod, err);
+
+	if (ret == 0)
+		ret = oci_get_object(config, "", "process", &process, err);
+	if (ret == 0)
+		ret = oci_get_array(process, "process.", "env", &env, err);
+	for (size_t i = 0; ret == 0 && *pod == NULL && i < oci_n_items(env); i++) {
+		const char *word;
+
+		ret = oci_item_string(env, "process.env", i, &word, err);
+		if (ret == 0 && strncmp(word, name, strlen(name)) == 0)
+			*pod = word + strlen(name);
+	}
+	return ret;
+}
+
 /* Returns 1 or 0. */
 static int is_meant(json_object *config, const struct oci_annotations *says,
 	const struct oci_facts *facts, struct err *err)
 {
 	const char *pod;
-	int ret = oci_get_plain(config, "", "hostname", &pod, err);
+	int ret = find_pod(config, &pod, err);
 
 	if (ret == 0)
 		ret = oci_annotations_mean(says, facts->container_name, pod, err);

@@ -130,6 +130,33 @@ static void test_annotations_of_the_administrator(void **state)
 	}
 }
 
+static void check_annotation(
+	const char *key, const char *value, const char *allowed, int code, const char *expected)
+{
+	struct err err = { "" };
+
+	assert_int_equal(vm_settings_check_annotation(key, value, allowed, &err), code);
+	if (strstr(err.text, expected) == NULL)
+		fail_msg("\"%s\" is not in: %s", expected, err.text);
+}
+
+/* On the node itself, files that a VMM is started with are not for pods either. */
+static void test_annotations_on_the_node(void **state)
+{
+	check_annotation("memory", "448", "", 0, "");
+	check_annotation("memory", "1", "", -ERANGE, "sluice.dev/memory: ");
+	check_annotation("memroy", "448", "", -EINVAL, "sluice.dev/memroy: unknown key");
+	check_annotation("kernel", "/x", "", -EPERM, "sluice.dev/kernel: is the administrator's");
+	check_annotation("kernel", "/x", "kernel-append,kernels", -EPERM, "administrator's");
+	check_annotation("kernel", "/x", "modules-dir,kernel", 0, "");
+	check_annotation("kernel", "x", "kernel", -EINVAL, "sluice.dev/kernel: ");
+	check_annotation("kernel-append", "x", "kernel", -EPERM, "administrator's");
+	check_annotation("modules-dir", "/x", "", -EPERM, "administrator's");
+	check_annotation("rootfs", "/", "", -EPERM, "administrator's");
+	check_annotation("run-dir", "/x", "", -EPERM, "administrator's");
+	check_annotation("run-dir", "/x", "run-dir", 0, "");
+}
+
 static void test_a_config_file_may_be_missing(void **state)
 {
 	struct vm_settings s;
@@ -161,6 +188,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_layers, teardown),
 		cmocka_unit_test_teardown(test_refusals, teardown),
 		cmocka_unit_test_teardown(test_annotations_of_the_administrator, teardown),
+		cmocka_unit_test_teardown(test_annotations_on_the_node, teardown),
 		cmocka_unit_test_teardown(test_a_config_file_may_be_missing, teardown),
 		cmocka_unit_test_teardown(test_log_level_of_old, teardown),
 	};
