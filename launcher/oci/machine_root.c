@@ -40,6 +40,8 @@ static const struct {
 static const struct {
 	const char *name, *target;
 } links[] = {
+	{ "var/run", "../run" },               /* DPDK's */
+	{ "etc/mtab", "../proc/self/mounts" }, /* nfs-ganesha finds file systems in it */
 	{ "bin", "usr/bin" },
 	{ "sbin", "usr/sbin" },
 	{ "lib", "usr/lib" },
@@ -53,7 +55,16 @@ static const struct {
 	{ "passwd", "root:x:0:0:root:/:/bin/sh\n"
 		    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" },
 	{ "group", "root:x:0:\nnogroup:x:65534:\n" },
-	{ "nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n" },
+	/* nfs-ganesha does not start without it. */
+	{ "netconfig", "udp tpi_clts v inet udp - -\n"
+		       "tcp tpi_cots_ord v inet tcp - -\n"
+		       "udp6 tpi_clts v inet6 udp - -\n"
+		       "tcp6 tpi_cots_ord v inet6 tcp - -\n"
+		       "rawip tpi_raw - inet - - -\n"
+		       "local tpi_cots_ord - loopback - - -\n"
+		       "unix tpi_cots_ord - loopback - - -\n" },
+	/* No names from the network: it is the guest's, and whoever asks waits for ten seconds. */
+	{ "nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n" },
 };
 
 /* --- directories ----------------------------------------------------------------------------- */

@@ -73,6 +73,9 @@ static void test_a_new_one(void **state)
 	assert_int_equal(mode_of(state, "sluice/etc/passwd"), S_IFREG | 0644);
 	assert_int_equal(readlink(scratch_path(state, "sluice/lib64"), target, 31), 9);
 	assert_string_equal(target, "usr/lib64");
+	assert_int_equal(mode_of(state, "sluice/etc/mtab") & S_IFMT, S_IFLNK);
+	assert_int_equal(mode_of(state, "sluice/var/run") & S_IFMT, S_IFLNK);
+	assert_int_equal(mode_of(state, "sluice/etc/netconfig"), S_IFREG | 0644);
 }
 
 /* A runtime that was killed is run again, and may have left half a file. */
