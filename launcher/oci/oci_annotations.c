@@ -45,13 +45,23 @@ static int read_name(json_object *object, const char **name, struct err *err)
 	return ret;
 }
 
-static int read_privileged(json_object *object, bool *privileged, struct err *err)
+static int read_word(
+	json_object *object, const char *key, const char *word, bool *out, struct err *err)
 {
 	const char *value;
-	int ret = oci_get_string(object, AT, "io.podman.annotations.privileged", &value, err);
+	int ret = oci_get_string(object, AT, key, &value, err);
 
-	*privileged = ret == 0 && value != NULL && strcasecmp(value, "true") == 0;
+	*out = ret == 0 && value != NULL && strcasecmp(value, word) == 0;
 	return ret;
+}
+
+static int read_podman(json_object *object, struct oci_annotations *out, struct err *err)
+{
+	int ret = read_word(object, "io.container.manager", "libpod", &out->podman, err);
+
+	return ret < 0 ? ret
+		       : read_word(object, "io.podman.annotations.privileged", "true",
+				 &out->privileged, err);
 }
 
 int oci_annotations_read(json_object *config, struct oci_annotations *out, struct err *err)
@@ -70,7 +80,7 @@ int oci_annotations_read(json_object *config, struct oci_annotations *out, struc
 	if (ret == 0)
 		ret = read_name(out->object, &out->name, err);
 	if (ret == 0)
-		ret = read_privileged(out->object, &out->privileged, err);
+		ret = read_podman(out->object, out, err);
 	if (ret == 0)
 		ret = oci_get_plain(out->object, "", VM, &out->vm, err);
 	if (ret == 0)

@@ -30,7 +30,7 @@ struct oci_annotations {
 	enum oci_kind kind;       /* as Kubernetes' engines say it; podman of those in its pods */
 	const char *vm, *volumes; /* NULL: not said */
 	const char *name;         /* of the container; NULL */
-	bool privileged;          /* podman says it */
+	bool podman, privileged;  /* podman says it */
 };
 
 /* -EINVAL: they are none; or sluice.dev/converted is there, which is not for pods to say. */

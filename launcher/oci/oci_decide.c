@@ -17,7 +17,8 @@
 
 /* --- sandboxes ------------------------------------------------------------------------------- */
 
-/* podman's infra container says nothing of itself but what it runs. */
+/* podman's infra container says nothing of itself but what it runs. Only podman's: of another
+ * engine, that could be anybody's /catatonit. */
 static int is_podman_infra(json_object *config, struct err *err)
 {
 	static const char *const words[] = { "/catatonit", "-P" };
@@ -42,7 +43,7 @@ static int is_sandbox(json_object *config, const struct oci_annotations *says, s
 {
 	if (says->kind != OCI_KIND_UNSAID)
 		return says->kind == OCI_KIND_SANDBOX;
-	return is_podman_infra(config, err);
+	return says->podman ? is_podman_infra(config, err) : 0;
 }
 
 /* --- what a VM cannot be --------------------------------------------------------------------- */

@@ -55,13 +55,21 @@ static void test_sandboxes(void **state)
 		decision(
 			"{'annotations': {'io.kubernetes.cri-o.ContainerType': 'sandbox'}}", facts),
 		OCI_PASS);
-	assert_int_equal(decision("{'process': {'args': ['/catatonit', '-P']}}", facts), OCI_PASS);
 	assert_int_equal(decision("{'process': {'args': ['/catatonit', '-P']}, 'annotations':"
-				  " {'io.kubernetes.cri.container-type': 'container'}}",
+				  " {'io.container.manager': 'libpod'}}",
+				 facts),
+		OCI_PASS);
+	assert_int_equal(
+		decision("{'process': {'args': ['/catatonit', '-P']}}", facts), OCI_CONVERT);
+	assert_int_equal(decision("{'process': {'args': ['/catatonit', '-P']}, 'annotations':"
+				  " {'io.container.manager': 'libpod',"
+				  " 'io.kubernetes.cri-o.ContainerType': 'container'}}",
 				 facts),
 		OCI_CONVERT);
-	assert_int_equal(
-		decision("{'process': {'args': ['/catatonit', '-P', 'x']}}", facts), OCI_CONVERT);
+	assert_int_equal(decision("{'process': {'args': ['/catatonit', '-P', 'x']}, 'annotations':"
+				  " {'io.container.manager': 'libpod'}}",
+				 facts),
+		OCI_CONVERT);
 }
 
 static void test_names_that_engines_write_down(void **state)
