@@ -127,6 +127,9 @@ static const struct setting rows[] = {
 	{ "network", SETTING_OBJECT, .required = true, .help = "interfaces and so on" },
 	{ "root", SETTING_OBJECT, .required = true, .help = "the root file system" },
 	{ "mounts", SETTING_ARRAY, .required = true, .help = "what is mounted in it, in order" },
+	{ "sharedPorts", SETTING_LIST,
+		SETTING_LIST_FIELD(struct spec_entry, spec.shared_ports, spec.n_shared_ports),
+		.min = 1, .max = UINT16_MAX, .help = "TCP ports of the pod on the loopback" },
 	{ "process", SETTING_OBJECT, .required = true, .help = "how the workload is run" },
 };
 

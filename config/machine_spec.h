@@ -25,11 +25,14 @@
  *                  optional }: in this order; destinations are paths in the root, whose symlinks
  *                  are followed as in a container (never out of the root) and which are made if
  *                  missing. A tmpfs has no source
+ *   sharedPorts    [ 8080 ]: TCP ports of programs beside the machine, which it reaches on its own
+ *                  127.0.0.1 and ::1
  *   process *      process_spec.h
  */
 
 #include "config/machine_net.h"
 #include "config/process_spec.h"
+#include "config/shared_ports.h"
 
 #define MACHINE_SPEC_VERSION 1
 #define MACHINE_SPEC_MAX     (1U << 20) /* bytes of its JSON */
@@ -56,6 +59,8 @@ struct machine_spec {
 	struct machine_mount root;
 	struct machine_mount *mounts;
 	size_t n_mounts;
+	uint16_t shared_ports[SHARED_PORTS_MAX];
+	uint8_t n_shared_ports;
 	struct process_spec process;
 };
 

@@ -55,6 +55,13 @@ static const struct setting_word dns_words[] = {
 	{ NULL },
 };
 
+static const struct setting_word forwards[] = {
+	{ "auto", VM_FORWARD_AUTO },
+	{ "on", VM_FORWARD_ON },
+	{ "off", VM_FORWARD_OFF },
+	{ NULL },
+};
+
 static const struct setting_word mac_modes[] = {
 	{ "adopt", VM_MAC_ADOPT },
 	{ "substitute", VM_MAC_SUBSTITUTE },
@@ -174,6 +181,14 @@ static const struct setting rows[] = {
 		.help = "what of the pod's traffic the pod's kernel does not see" },
 	{ "kernel-ports", SETTING_STRING, FIELD(kernel_ports), .unit = "LIST",
 		.help = "what the pod's kernel keeps in shared mode: tcp/80,udp/53-60" },
+	{ "shared-ports", SETTING_STRING, FIELD(shared_ports), .unit = "LIST",
+		.help = "TCP ports of programs beside the VM, which it reaches on its own "
+			"127.0.0.1 and ::1: 8080,9000-9003. In shared mode the pod's kernel keeps "
+			"them as well" },
+	{ "forward-ports", SETTING_ENUM, FIELD(forward_ports), .preset = "auto", .words = forwards,
+		.help = "whether the TCP ports that the guest listens on are there in the pod as "
+			"well, on its loopback and, behind a guard, on its own addresses; auto: "
+			"unless guard is off, or with lab" },
 	{ "outside-guard", SETTING_BOOL, FIELD(outside_guard), .not_annotated = true,
 		.preset = "false",
 		.help = "a guard is in place that cannot be seen from here: set none" },

@@ -42,6 +42,7 @@ enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
 enum vm_guard { VM_GUARD_OFF, VM_GUARD_EXCLUSIVE, VM_GUARD_SHARED };
 enum vm_root { VM_ROOT_AUTO, VM_ROOT_VIRTIOFS, VM_ROOT_EXT4, VM_ROOT_NFS, VM_ROOT_INITRAMFS };
 enum vm_dns { VM_DNS_AUTO, VM_DNS_DIRECT };
+enum vm_forward { VM_FORWARD_AUTO, VM_FORWARD_ON, VM_FORWARD_OFF };
 enum vm_mac_mode { VM_MAC_ADOPT, VM_MAC_SUBSTITUTE };
 
 struct vm_settings {
@@ -73,6 +74,8 @@ struct vm_settings {
 	struct mac mac;    /* of the guest in substitute mode; zero: made of its name */
 	uint32_t guard;    /* enum vm_guard */
 	char kernel_ports[L4_PORTS_TEXT_MAX];
+	char shared_ports[L4_PORTS_TEXT_MAX];
+	uint32_t forward_ports; /* enum vm_forward */
 	bool outside_guard, host_port, lab;
 	uint32_t dns;                   /* enum vm_dns */
 	uint32_t anti_spoof;            /* 0: off */

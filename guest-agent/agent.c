@@ -91,27 +91,45 @@ static void on_forward(void *owner, int fd)
 	forwards_accept(agent->forwards, fd);
 }
 
+static void on_watcher(void *owner, int fd)
+{
+	struct agent *agent = owner;
+
+	port_reports_accept(agent->reports, fd);
+}
+
+/* What there is to connect to, on vsock or as unix sockets. */
+static const struct {
+	unsigned port;
+	const char *name;
+	listener_accepted *accepted;
+} services[AGENT_N_SERVICES] = {
+	{ AGENT_PORT, "agent", on_client },
+	{ AGENT_FORWARD_PORT, "forward", on_forward },
+	{ AGENT_PORTS_PORT, "ports", on_watcher },
+};
+
 static int listen_vsock(struct agent *agent, struct err *err)
 {
-	int ret = listener_vsock(agent->loop, AGENT_PORT, on_client, agent, &agent->listener, err);
+	int ret = 0;
 
-	if (ret < 0)
-		return ret;
-	return listener_vsock(
-		agent->loop, AGENT_FORWARD_PORT, on_forward, agent, &agent->forward_listener, err);
+	for (size_t i = 0; ret == 0 && i < AGENT_N_SERVICES; i++)
+		ret = listener_vsock(agent->loop, services[i].port, services[i].accepted, agent,
+			&agent->listeners[i], err);
+	return ret;
 }
 
 static int listen_unix(struct agent *agent, struct err *err)
 {
 	char path[PATH_MAX];
-	int ret;
+	int ret = 0;
 
-	snprintf(path, sizeof(path), "%s/agent", agent->plan.socket_dir);
-	ret = listener_unix(agent->loop, path, on_client, agent, &agent->listener, err);
-	if (ret < 0)
-		return ret;
-	snprintf(path, sizeof(path), "%s/forward", agent->plan.socket_dir);
-	return listener_unix(agent->loop, path, on_forward, agent, &agent->forward_listener, err);
+	for (size_t i = 0; ret == 0 && i < AGENT_N_SERVICES; i++) {
+		snprintf(path, sizeof(path), "%s/%s", agent->plan.socket_dir, services[i].name);
+		ret = listener_unix(
+			agent->loop, path, services[i].accepted, agent, &agent->listeners[i], err);
+	}
+	return ret;
 }
 
 /* --- the agent -------------------------------------------------------------------------------- */
@@ -140,7 +158,8 @@ static int set_up(struct agent *agent, const struct agent_plan *plan, struct err
 	if (ret < 0)
 		return ret;
 	agent->forwards = forwards_new(agent->loop);
-	if (agent->forwards == NULL)
+	agent->reports = port_reports_new(agent->loop);
+	if (agent->forwards == NULL || agent->reports == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
 	return plan->socket_dir != NULL ? listen_unix(agent, err) : listen_vsock(agent, err);
 }
@@ -173,6 +192,12 @@ int agent_start_workload(struct agent *agent, const struct process_spec *spec, c
 	return workload_start(&agent->workload, spec, argv, env, err);
 }
 
+int agent_share_ports(struct agent *agent, const uint16_t *ports, size_t n, struct err *err)
+{
+	port_reports_hide(agent->reports, ports, n);
+	return n > 0 ? host_ports_open(agent->loop, ports, n, &agent->host_ports, err) : 0;
+}
+
 void agent_set_failure(struct agent *agent, uint32_t status, const char *text)
 {
 	workload_fail(&agent->workload, status, text);
@@ -184,11 +209,13 @@ void agent_free(struct agent *agent)
 
 	if (agent == NULL)
 		return;
-	listener_free(agent->listener);
-	listener_free(agent->forward_listener);
+	for (size_t i = 0; i < AGENT_N_SERVICES; i++)
+		listener_free(agent->listeners[i]);
 	while ((client = LIST_FIRST(&agent->clients.clients)) != NULL)
 		client_drop(client);
 	forwards_free(agent->forwards);
+	port_reports_free(agent->reports);
+	host_ports_free(agent->host_ports);
 	workload_free(&agent->workload);
 	process_host_close(&agent->host);
 	free((char *)agent->plan.root);

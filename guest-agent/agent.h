@@ -3,8 +3,8 @@
 
 /*
  * The agent's core: it runs processes in the guest and serves the clients that lib/agent_wire.h
- * and agent_forward.h describe. What a machine needs before that (mounts, modules, network) and
- * after it (power) belongs to who creates it: init, or a plain service.
+ * and agent_forward.h and lib/port_report.h describe. What a machine needs before that (mounts,
+ * modules, network) and after it (power) belongs to who creates it: init, or a plain service.
  *
  * The workload is PID 1 of a PID and a mount namespace of its own. There, `root` becomes "/" (the
  * caller's own root stays: an initramfs cannot be pivoted), and the core mounts what belongs to
@@ -38,7 +38,7 @@ struct agent_plan {
 	const char *root; /* the workload's root, absolute: "/newroot", or "/" of a service */
 
 	/* NULL: AF_VSOCK, for the host alone (CID 2). Otherwise a directory, in which the unix
-	 * sockets "agent" and "forward" are made instead of the two ports; for root and us. */
+	 * sockets "agent", "forward" and "ports" are made instead of the ports; for root and us. */
 	const char *socket_dir;
 
 	/* Called from the event loop; each may be NULL. They may not free the agent. */
@@ -64,6 +64,12 @@ int agent_create(struct event_base *loop, const struct agent_plan *plan, struct 
  */
 int agent_start_workload(struct agent *agent, const struct process_spec *spec, char *const *argv,
 	char *const *env, struct err *err);
+
+/*
+ * Once, before the workload is started: TCP ports of the pod's, on loopback here (host_ports.h).
+ * `ports` is borrowed until agent_free().
+ */
+int agent_share_ports(struct agent *agent, const uint16_t *ports, size_t n, struct err *err);
 
 /* There will be no workload: ATTACH is answered with this status of AGENT_ERROR and this one line
  * ("mount /data: ...", or "no entrypoint found"). */

@@ -39,6 +39,7 @@ struct forward {
 	LIST_ENTRY(forward) link;
 	struct forwards *forwards;
 	enum { FORWARD_LINE, FORWARD_CONNECTING, FORWARD_OPEN, FORWARD_REFUSED } state;
+	bool is_led; /* by somebody in the guest: its client is not spoken to */
 	struct side client, target;
 	struct event *on_time; /* until it is open, and once it is refused */
 	char line[AGENT_FORWARD_LINE_MAX];
@@ -128,6 +129,8 @@ static void break_off(struct forward *forward)
 
 	if (forward->target.fd >= 0)
 		setsockopt(forward->target.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	if (forward->is_led)
+		setsockopt(forward->client.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	forward_free(forward);
 }
 
@@ -232,6 +235,8 @@ static int refuse(struct forward *forward, const char *reason)
 {
 	char text[ERR_TEXT_MAX + 16];
 
+	if (forward->is_led)
+		return -ECONNREFUSED;
 	snprintf(text, sizeof(text), "ERROR %s\n", reason);
 	forward->state = FORWARD_REFUSED;
 	event_add(forward->client.on_read, NULL);
@@ -277,7 +282,7 @@ static int opened(struct forward *forward)
 	event_add(forward->target.on_read, NULL);
 	if (!forward->client.has_ended)
 		event_add(forward->client.on_read, NULL);
-	ret = answer(forward, "OK\n");
+	ret = forward->is_led ? 0 : answer(forward, "OK\n");
 	return ret == 0 ? write_side(&forward->target) : ret;
 }
 
@@ -290,13 +295,13 @@ static void on_target_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 static int connect_target(
-	struct forward *forward, const struct sockaddr_storage *address, struct err *err)
+	struct forward *forward, const struct sockaddr *address, socklen_t len, struct err *err)
 {
 	struct side *target = &forward->target;
 	struct event_base *loop = forward->forwards->loop;
 	int on = 1;
 
-	target->fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	target->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (target->fd < 0)
 		return err_errno(err, errno, "cannot create a socket");
 	setsockopt(target->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -306,8 +311,7 @@ static int connect_target(
 		event_new(loop, target->fd, EV_WRITE | EV_PERSIST, on_target_writable, target);
 	if (target->on_read == NULL || target->on_write == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
-	if (connect(target->fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
-		errno != EINPROGRESS)
+	if (connect(target->fd, address, len) < 0 && errno != EINPROGRESS)
 		return err_errno(err, errno, "cannot connect");
 	event_add(target->on_write, NULL);
 	return 0;
@@ -323,7 +327,8 @@ static int begin(struct forward *forward, size_t line_len)
 	if (ret == 0)
 		ret = check_local(&address, &err);
 	if (ret == 0)
-		ret = connect_target(forward, &address, &err);
+		ret = connect_target(
+			forward, (const struct sockaddr *)&address, sizeof(address), &err);
 	if (ret < 0)
 		return refuse(forward, err.text);
 	forward->state = FORWARD_CONNECTING;
@@ -412,10 +417,11 @@ static int make(struct forward *forward)
 	if (byte_ring_init(&client->ring, RING_SIZE) < 0 ||
 		byte_ring_init(&forward->target.ring, RING_SIZE) < 0)
 		return -ENOMEM;
-	return event_add(client->on_read, NULL) < 0 ? -ENOMEM : 0;
+	return 0;
 }
 
-void forwards_accept(struct forwards *forwards, int fd)
+/* The descriptor is taken. NULL: there is none. */
+static struct forward *begin_forward(struct forwards *forwards, int fd)
 {
 	struct forward *forward =
 		forwards->n < AGENT_FORWARDS_MAX ? calloc(1, sizeof(*forward)) : NULL;
@@ -423,7 +429,7 @@ void forwards_accept(struct forwards *forwards, int fd)
 	if (forward == NULL) {
 		log_limited(LOG_LEVEL_WARN, "a stream is not forwarded: there are too many");
 		close(fd);
-		return;
+		return NULL;
 	}
 	forward->forwards = forwards;
 	forward->client = (struct side) {
@@ -438,10 +444,35 @@ void forwards_accept(struct forwards *forwards, int fd)
 	};
 	LIST_INSERT_HEAD(&forwards->list, forward, link);
 	forwards->n++;
-	if (make(forward) < 0)
-		forward_free(forward);
-	else
+	if (make(forward) == 0) {
 		wait_seconds(forward, BEGIN_SECONDS);
+		return forward;
+	}
+	forward_free(forward);
+	return NULL;
+}
+
+void forwards_accept(struct forwards *forwards, int fd)
+{
+	struct forward *forward = begin_forward(forwards, fd);
+
+	if (forward != NULL && event_add(forward->client.on_read, NULL) < 0)
+		forward_free(forward);
+}
+
+void forwards_lead(struct forwards *forwards, int fd, const struct sockaddr *target, socklen_t len,
+	const char *line)
+{
+	struct forward *forward = begin_forward(forwards, fd);
+	struct err err = { "" };
+
+	if (forward == NULL)
+		return;
+	forward->is_led = true;
+	forward->state = FORWARD_CONNECTING;
+	byte_ring_put(&forward->target.ring, line, strlen(line));
+	if (connect_target(forward, target, len, &err) < 0)
+		break_off(forward);
 }
 
 size_t forwards_count(const struct forwards *forwards)

@@ -14,12 +14,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "lib/err.h"
 
 struct event_base;
 struct forwards;
-struct sockaddr_storage;
 
 #define AGENT_FORWARD_LINE_MAX 64 /* bytes of the client's line with its newline */
 #define AGENT_FORWARDS_MAX     512
@@ -30,8 +30,16 @@ int agent_forward_parse(
 
 struct forwards *forwards_new(struct event_base *loop);
 
-/* A connection of a client, which is owned from here on. */
+/* A connection of a client of the host's, which is owned from here on. */
 void forwards_accept(struct forwards *forwards, int fd);
+
+/*
+ * A connection that somebody in the guest has made, which is owned from here on, and leads to
+ * `target`, where `line` is said first. Nobody is answered: if it cannot be connected, or is
+ * refused there, it is reset.
+ */
+void forwards_lead(struct forwards *forwards, int fd, const struct sockaddr *target, socklen_t len,
+	const char *line);
 
 size_t forwards_count(const struct forwards *forwards);
 

@@ -203,6 +203,14 @@ static int start_network(struct init *init, struct err *err)
 	return ret < 0 ? err_wrap(err, ret, "network") : 0;
 }
 
+static int share_ports(struct init *init, struct err *err)
+{
+	const struct machine_spec *spec = &init->machine.spec;
+	int ret = agent_share_ports(init->agent, spec->shared_ports, spec->n_shared_ports, err);
+
+	return ret < 0 ? err_wrap(err, ret, "shared ports") : 0;
+}
+
 static int mount_root(struct init *init, struct err *err)
 {
 	return machine_root_mount(&init->machine.spec.root, err);
@@ -240,6 +248,7 @@ static const struct step guest_steps[] = {
 	{ "spec", decode },
 	{ "hostname", set_hostname },
 	{ "network", start_network },
+	{ "ports", share_ports },
 	{ "root", mount_root },
 	{ "volumes", mount_volumes },
 	{ "workload", start_workload },

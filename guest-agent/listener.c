@@ -15,7 +15,7 @@
 #include "lib/log.h"
 #include "lib/unix_socket.h"
 
-#define BACKLOG         128
+#define BACKLOG         1024 /* more at once than there can be would be refused */
 #define ACCEPT_PAUSE_US 100000
 
 struct listener {

@@ -3,15 +3,14 @@
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
-#include <inttypes.h>
 #include <netinet/in.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
-#define ROWS_MAX   512
-#define TCP_LISTEN 0x0a
+#include "guest-agent/listening.h"
+#include "lib/ip_addr.h"
+
+#define ROWS_MAX 512
 
 /* The address's bytes and how many; NULL: it is no Internet address. */
 static const uint8_t *bytes_of(const struct sockaddr *address, size_t *len)
@@ -61,46 +60,21 @@ json_t *status_addresses(void)
 	return rows;
 }
 
-/* The kernel prints an address as words of its own byte order. */
-static bool parse_address(const char *hex, int family, char *text)
+static void add_listening(void *owner, const struct listening *one)
 {
-	size_t n_words = family == AF_INET ? 1 : 4;
-	uint32_t words[4];
+	json_t *rows = owner;
+	char text[IP_ADDR_TEXT_MAX];
 
-	if (strlen(hex) != 8 * n_words)
-		return false;
-	for (size_t i = 0; i < n_words; i++)
-		if (sscanf(hex + 8 * i, "%8" SCNx32, &words[i]) != 1)
-			return false;
-	return inet_ntop(family, words, text, INET6_ADDRSTRLEN) != NULL;
-}
-
-static void add_listening(json_t *rows, const char *path, int family)
-{
-	FILE *file = fopen(path, "re");
-	char line[512];
-
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-		char hex[33], text[INET6_ADDRSTRLEN];
-		unsigned port, state;
-
-		if (sscanf(line, " %*d: %32[0-9A-F]:%x %*[0-9A-F]:%*x %x", hex, &port, &state) != 3)
-			continue;
-		if (state != TCP_LISTEN || !parse_address(hex, family, text))
-			continue;
-		if (json_array_size(rows) < ROWS_MAX)
-			json_array_append_new(
-				rows, json_pack("{s:s, s:i}", "address", text, "port", (int)port));
-	}
-	if (file != NULL)
-		fclose(file);
+	if (json_array_size(rows) < ROWS_MAX)
+		json_array_append_new(
+			rows, json_pack("{s:s, s:i}", "address",
+				      ip_addr_format(&one->address, text), "port", (int)one->port));
 }
 
 json_t *status_listening(void)
 {
 	json_t *rows = json_array();
 
-	add_listening(rows, "/proc/net/tcp", AF_INET);
-	add_listening(rows, "/proc/net/tcp6", AF_INET6);
+	(void)listening_each(add_listening, rows);
 	return rows;
 }

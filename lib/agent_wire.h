@@ -58,6 +58,15 @@ struct evbuffer;
 
 #define AGENT_PORT         1024 /* exec, attach, requests */
 #define AGENT_FORWARD_PORT 1025 /* see agent_forward.h of the guest agent */
+#define AGENT_PORTS_PORT   1026 /* which TCP ports the guest listens on: lib/port_report.h */
+
+/*
+ * Of the host's: streams to programs of the pod, for the TCP ports that the guest shares with it.
+ * The agent says which port in a line, "8080\n", and the bytes of the stream follow, both ways,
+ * each of which ends on its own. Who is refused sees the end.
+ */
+#define AGENT_SHARED_PORT      1027
+#define AGENT_SHARED_PORT_TEXT "1027"
 
 #define AGENT_WIRE_VERSION      1
 #define AGENT_WIRE_HEADER_LEN   8

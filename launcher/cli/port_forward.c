@@ -136,7 +136,9 @@ static void on_dialed(void *owner, int fd, const struct err *why)
 
 static enum verb_status copy_stdio(struct job *job, const char *word, struct err *err)
 {
-	struct guest_dial_plan plan = { job->o.paths.vsock, 0, on_dialed, job };
+	struct guest_dial_plan plan = {
+		.vsock = job->o.paths.vsock, .done = on_dialed, .owner = job
+	};
 	struct guest_dial *dial;
 	int ret;
 

@@ -134,7 +134,8 @@ static int open_log(struct vm *vm, struct err *err)
 
 static int tell_keeper(struct vm *vm, struct err *err)
 {
-	const char *const paths[] = { vm->paths.dir, vm->paths.switch_port, vm->paths.vsock };
+	const char *const paths[] = { vm->paths.dir, vm->paths.switch_port, vm->paths.vsock,
+		vm->paths.shared_ports };
 	int ret = 0;
 
 	for (size_t i = 0; ret == 0 && i < sizeof(paths) / sizeof(paths[0]); i++)

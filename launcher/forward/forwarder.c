@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -20,12 +21,14 @@
 #define ACCEPTS_PER_TURN 16
 #define PAUSE_MS         100 /* where there are no descriptors for more */
 
-struct listener {
-	LIST_ENTRY(listener) link;
+struct forwarder_port {
+	LIST_ENTRY(forwarder_port) link;
 	struct forwarder *forwarder;
 	int fd;
 	struct event *readable, *pause;
 	uint16_t local, remote;
+	bool is_mirror; /* of the guest's port on the same address */
+	struct ip_addr address;
 };
 
 /* First it is a dial, then a pair. */
@@ -36,14 +39,16 @@ struct conn {
 	struct guest_dial *dial;
 	struct stream_pair *pair;
 	uint16_t local, remote;
+	struct ip_addr address; /* of the guest's; kept for the dial */
 };
 
 struct forwarder {
 	struct event_base *loop;
 	const char *vsock;
 	struct forwarder_owner owner;
-	LIST_HEAD(, listener) listeners;
+	LIST_HEAD(, forwarder_port) listeners;
 	LIST_HEAD(, conn) conns;
+	unsigned n_conns, n_conns_max; /* 0: no limit */
 };
 
 /* --- connections ----------------------------------------------------------------------------- */
@@ -51,6 +56,7 @@ struct forwarder {
 static void free_conn(struct conn *c)
 {
 	LIST_REMOVE(c, link);
+	c->forwarder->n_conns--;
 	guest_dial_free(c->dial);
 	stream_pair_free(c->pair);
 	if (c->fd >= 0)
@@ -91,14 +97,25 @@ static void on_dialed(void *owner, int fd, const struct err *why)
 	refuse(c, &err);
 }
 
-/* The descriptor is taken. */
-static void begin(const struct listener *l, int fd)
+static void dial(struct conn *c, bool is_mirror)
 {
-	struct conn *c = calloc(1, sizeof(*c));
-	const struct guest_dial_plan plan = {
-		.vsock = l->forwarder->vsock, .port = l->remote, .done = on_dialed, .owner = c
-	};
+	const struct guest_dial_plan plan = { .vsock = c->forwarder->vsock,
+		.port = c->remote,
+		.address = is_mirror ? &c->address : NULL,
+		.done = on_dialed,
+		.owner = c };
 	struct err err = { "" };
+
+	if (guest_dial_start(c->forwarder->loop, &plan, &c->dial, &err) < 0)
+		refuse(c, &err);
+}
+
+/* The descriptor is taken. */
+static void begin(const struct forwarder_port *l, int fd)
+{
+	struct forwarder *f = l->forwarder;
+	bool full = f->n_conns_max > 0 && f->n_conns >= f->n_conns_max;
+	struct conn *c = full ? NULL : calloc(1, sizeof(*c));
 	int on = 1;
 
 	if (c == NULL) {
@@ -106,19 +123,21 @@ static void begin(const struct listener *l, int fd)
 		return;
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	*c = (struct conn) {
-		.forwarder = l->forwarder, .fd = fd, .local = l->local, .remote = l->remote
-	};
-	LIST_INSERT_HEAD(&l->forwarder->conns, c, link);
-	if (guest_dial_start(l->forwarder->loop, &plan, &c->dial, &err) < 0)
-		refuse(c, &err);
+	*c = (struct conn) { .forwarder = f,
+		.fd = fd,
+		.local = l->local,
+		.remote = l->remote,
+		.address = l->address };
+	LIST_INSERT_HEAD(&f->conns, c, link);
+	f->n_conns++;
+	dial(c, l->is_mirror);
 }
 
 /* --- listening ------------------------------------------------------------------------------- */
 
 static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 {
-	struct listener *l = arg;
+	struct forwarder_port *l = arg;
 
 	(void)event_add(l->readable, NULL);
 }
@@ -126,7 +145,7 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 static void on_connection(evutil_socket_t fd, short what, void *arg)
 {
 	const struct timeval pause = { 0, PAUSE_MS * 1000 };
-	struct listener *l = arg;
+	struct forwarder_port *l = arg;
 
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		int conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -183,7 +202,7 @@ static int open_socket(const struct ip_addr *a, uint16_t *port, struct err *err)
 	return steal_fd(&fd);
 }
 
-static void free_listener(struct listener *l)
+void forwarder_close(struct forwarder_port *l)
 {
 	LIST_REMOVE(l, link);
 	if (l->readable != NULL)
@@ -194,11 +213,11 @@ static void free_listener(struct listener *l)
 	free(l);
 }
 
-int forwarder_listen(struct forwarder *f, const struct ip_addr *address, uint16_t *local,
-	uint16_t remote, struct err *err)
+static int listen_on(struct forwarder *f, const struct ip_addr *address, uint16_t *local,
+	uint16_t remote, struct forwarder_port **out, struct err *err)
 {
 	int fd = open_socket(address, local, err);
-	struct listener *l;
+	struct forwarder_port *l;
 
 	if (fd < 0)
 		return fd;
@@ -207,14 +226,47 @@ int forwarder_listen(struct forwarder *f, const struct ip_addr *address, uint16_
 		close(fd);
 		return err_set(err, -ENOMEM, "out of memory");
 	}
-	*l = (struct listener) { .forwarder = f, .fd = fd, .local = *local, .remote = remote };
+	*l = (struct forwarder_port) {
+		.forwarder = f, .fd = fd, .local = *local, .remote = remote, .address = *address
+	};
 	LIST_INSERT_HEAD(&f->listeners, l, link);
 	l->readable = event_new(f->loop, fd, EV_READ | EV_PERSIST, on_connection, l);
 	l->pause = evtimer_new(f->loop, on_pause_over, l);
-	if (l->readable != NULL && l->pause != NULL && event_add(l->readable, NULL) == 0)
+	if (l->readable != NULL && l->pause != NULL && event_add(l->readable, NULL) == 0) {
+		*out = l;
 		return 0;
-	free_listener(l);
+	}
+	forwarder_close(l);
 	return err_set(err, -ENOMEM, "out of memory");
+}
+
+int forwarder_listen(struct forwarder *f, const struct ip_addr *address, uint16_t *local,
+	uint16_t remote, struct err *err)
+{
+	struct forwarder_port *port;
+
+	return listen_on(f, address, local, remote, &port, err);
+}
+
+int forwarder_mirror(struct forwarder *f, const struct ip_addr *address, uint16_t port,
+	struct forwarder_port **out, struct err *err)
+{
+	uint16_t local = port;
+	int ret = listen_on(f, address, &local, port, out, err);
+
+	if (ret == 0)
+		(*out)->is_mirror = true;
+	return ret;
+}
+
+void forwarder_limit(struct forwarder *f, unsigned n_conns_max)
+{
+	f->n_conns_max = n_conns_max;
+}
+
+unsigned forwarder_count(const struct forwarder *f)
+{
+	return f->n_conns;
 }
 
 struct forwarder *forwarder_new(
@@ -234,6 +286,6 @@ void forwarder_free(struct forwarder *f)
 	while (!LIST_EMPTY(&f->conns))
 		free_conn(LIST_FIRST(&f->conns));
 	while (!LIST_EMPTY(&f->listeners))
-		free_listener(LIST_FIRST(&f->listeners));
+		forwarder_close(LIST_FIRST(&f->listeners));
 	free(f);
 }

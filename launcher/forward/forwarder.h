@@ -15,6 +15,7 @@
 
 struct event_base;
 struct forwarder;
+struct forwarder_port;
 
 struct forwarder_owner {
 	/* A connection was closed again, because of *why. */
@@ -30,6 +31,18 @@ struct forwarder *forwarder_new(
  */
 int forwarder_listen(struct forwarder *f, const struct ip_addr *address, uint16_t *local,
 	uint16_t remote, struct err *err);
+
+/* Listens on a port of ours that is, on the same address, the guest's: one that it has bound. */
+int forwarder_mirror(struct forwarder *f, const struct ip_addr *address, uint16_t port,
+	struct forwarder_port **out, struct err *err);
+
+/* Listens there no more. Its connections go on. */
+void forwarder_close(struct forwarder_port *port);
+
+/* More connections than that at a time are refused. Without it there is no limit. */
+void forwarder_limit(struct forwarder *f, unsigned n_conns_max);
+
+unsigned forwarder_count(const struct forwarder *f);
 
 /* Ends all that there is. May be NULL. */
 void forwarder_free(struct forwarder *f);

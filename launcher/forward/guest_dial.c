@@ -7,8 +7,8 @@
  *   CONNECT 1025      OK 1073741824
  *   127.0.0.1 80      OK, or ERROR Connection refused
  *
- * A refusal at 127.0.0.1 leads to a second attempt, at ::1, from the beginning. If that fails as
- * well, the first one's reason is told: more services listen there.
+ * Of loopback, a refusal at 127.0.0.1 leads to a second attempt, at ::1, from the beginning. If
+ * that fails as well, the first one's reason is told: more services listen there.
  */
 
 #include "launcher/forward/guest_dial.h"
@@ -32,16 +32,16 @@
 #define BUSY_TRIES 250
 #define LINE_MAX   320 /* of a reason, which is an err's text */
 
-static const char *const addresses[] = { "127.0.0.1", "::1" };
+static const char *const loopback[] = { "127.0.0.1", "::1" };
 
-#define N_ADDRESSES (sizeof(addresses) / sizeof(addresses[0]))
+#define N_LOOPBACK (sizeof(loopback) / sizeof(loopback[0]))
 
 struct guest_dial {
 	struct event_base *loop;
 	struct guest_dial_plan plan;
 	int fd;              /* -1: none at the moment */
 	struct event *event; /* its answer, or with -1 the next attempt */
-	size_t attempt;      /* of the addresses */
+	size_t attempt;      /* of loopback's addresses */
 	unsigned n_busy;
 	bool to_agent; /* sluice-vsock has answered */
 	char line[LINE_MAX];
@@ -103,10 +103,13 @@ static int say(struct guest_dial *d, const char *line, struct err *err)
 
 static int say_where(struct guest_dial *d, struct err *err)
 {
-	char line[64];
+	const struct ip_addr *address = d->plan.address;
+	char line[64], text[IP_ADDR_TEXT_MAX];
 
 	d->to_agent = true;
-	snprintf(line, sizeof(line), "%s %u\n", addresses[d->attempt], d->plan.port);
+	snprintf(line, sizeof(line), "%s %u\n",
+		address != NULL ? ip_addr_format(address, text) : loopback[d->attempt],
+		d->plan.port);
 	return say(d, line, err);
 }
 
@@ -149,7 +152,8 @@ static void fail(struct guest_dial *d, int ret, const struct err *why)
 	drop(d);
 	if (d->attempt == 0)
 		d->why = *why;
-	if (ret == -ECONNREFUSED && ++d->attempt < N_ADDRESSES && dial(d, &err) == 0)
+	if (ret == -ECONNREFUSED && d->plan.address == NULL && ++d->attempt < N_LOOPBACK &&
+		dial(d, &err) == 0)
 		return;
 	d->plan.done(d->plan.owner, -1, &d->why);
 }

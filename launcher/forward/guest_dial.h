@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * A connection to a TCP port of the guest's loopback, 127.0.0.1 or else ::1, through the agent
- * (AGENT_FORWARD_PORT, guest-agent/agent_forward.h). Nothing blocks.
+ * A connection to a TCP port of the guest, on one of its addresses or on its loopback (127.0.0.1 or
+ * else ::1), through the agent (AGENT_FORWARD_PORT, guest-agent/agent_forward.h). Nothing blocks.
  *
  * Thread-safety: of one thread and its event loop.
  */
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "lib/err.h"
+#include "lib/ip_addr.h"
 
 struct event_base;
 struct guest_dial;
@@ -19,6 +20,7 @@ struct guest_dial;
 struct guest_dial_plan {
 	const char *vsock; /* socket; kept by the caller */
 	uint16_t port;
+	const struct ip_addr *address; /* kept by the caller; NULL: loopback */
 	/*
 	 * Once, from the event loop, which may free the dial: a connected non-blocking socket that
 	 * is the owner's from here on, with no byte of the stream read; or -1 and a line that says

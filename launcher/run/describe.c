@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/shared_ports.h"
 #include "launcher/pod/host_link.h"
 #include "launcher/pod/hosts_text.h"
 #include "launcher/pod/pod_machine.h"
@@ -161,6 +162,18 @@ static int describe_volumes(const struct vm *vm, struct machine_spec *spec, stru
 	return 0;
 }
 
+static int describe_ports(const struct vm *vm, struct machine_spec *spec, struct err *err)
+{
+	struct shared_ports shared;
+	int ret = shared_ports_parse(vm->settings->shared_ports, &shared, err);
+
+	if (ret < 0)
+		return err_wrap(err, ret, "shared-ports");
+	memcpy(spec->shared_ports, shared.port, sizeof(shared.port));
+	spec->n_shared_ports = shared.n;
+	return 0;
+}
+
 int describe_machine(const struct vm *vm, struct machine_spec *spec, struct err *err)
 {
 	int ret;
@@ -173,6 +186,8 @@ int describe_machine(const struct vm *vm, struct machine_spec *spec, struct err 
 		ret = describe_root(vm, spec, err);
 	if (ret == 0)
 		ret = describe_volumes(vm, spec, err);
+	if (ret == 0)
+		ret = describe_ports(vm, spec, err);
 	if (ret == 0 && process_spec_copy(vm->command->process, &spec->process) < 0)
 		ret = NO_MEMORY(err);
 	return ret;

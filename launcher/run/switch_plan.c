@@ -42,14 +42,16 @@ static void set_text(json_t *object, const char *key, const char *text)
 }
 
 /* Those from 61000 come with any that are given: one is enough to have them. */
-static const char *kernel_ports(const struct vm_settings *settings)
+static const char *kernel_ports(const struct guard_plan *guard, char *text)
 {
-	return settings->kernel_ports[0] != '\0' ? settings->kernel_ports : "tcp/61000";
+	return guard->kernel_ports.n > 0 ? l4_ports_format(&guard->kernel_ports, text)
+					 : "tcp/61000";
 }
 
 static json_t *uplink(const struct switch_plan *plan, const struct pod_interface *pod)
 {
 	json_t *port = json_object();
+	char ports[L4_PORTS_TEXT_MAX];
 
 	set_text(port, "name", "uplink");
 	set_text(port, "kind", "packet");
@@ -58,7 +60,7 @@ static json_t *uplink(const struct switch_plan *plan, const struct pod_interface
 	set_text(port, "mac-mode",
 		plan->settings->mac_mode == VM_MAC_ADOPT ? "adopt" : "substitute");
 	if (plan->settings->guard == VM_GUARD_SHARED)
-		set_text(port, "kernel-ports", kernel_ports(plan->settings));
+		set_text(port, "kernel-ports", kernel_ports(plan->guard, ports));
 	return port;
 }
 

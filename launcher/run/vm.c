@@ -16,6 +16,7 @@
 #include "launcher/process/remove_link.h"
 #include "launcher/run/sealed_image.h"
 #include "launcher/run/vm_halt.h"
+#include "launcher/run/vm_ports.h"
 #include "launcher/run/vm_switch.h"
 #include "lib/log.h"
 
@@ -136,6 +137,7 @@ void vm_stop(struct vm *vm)
 	workload_free(vm->workload);
 	vm->workload = NULL;
 	stop_machine(vm);
+	vm_ports_stop(vm);
 	sealed_image_remove(vm);
 	machine_storage_close(vm);
 	dns_relay_stop(vm->dns);

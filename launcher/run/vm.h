@@ -12,6 +12,7 @@
  *   switch    sluiced, or the guest's port on somebody else's
  *   dns       what relays the pod's resolver on loopback (dns_relay.h), if it has one
  *   vsock     sluice-vsock, unless the VMM has its own
+ *   ports     the pod's that the guest is to reach (vm_ports.h); those of the guest follow it
  *   storage   what serves the root
  *   image     the guest's initramfs, sealed with its machine spec
  *   vmm       the machine runs
@@ -63,7 +64,7 @@ struct vm_command {
 		share; /* a share that is ready (share.h), of which root and volumes are; or NULL */
 };
 
-#define VM_STEPS_MAX 16
+#define VM_STEPS_MAX 20
 
 /* How long a step of the start took. */
 struct vm_step_time {
@@ -72,6 +73,7 @@ struct vm_step_time {
 };
 
 struct vm_halt;
+struct vm_ports;
 struct vm_switch;
 
 struct vm {
@@ -89,8 +91,9 @@ struct vm {
 	struct nl_sock *news;
 	struct event *news_event;
 	struct service sluiced, vsock;
-	struct dns_relay *dns; /* NULL: none is needed, or wanted */
-	enum vm_root root;     /* never VM_ROOT_AUTO */
+	struct vm_ports *ports; /* NULL: none either way */
+	struct dns_relay *dns;  /* NULL: none is needed, or wanted */
+	enum vm_root root;      /* never VM_ROOT_AUTO */
 	struct share *share;
 	struct virtiofs *virtiofs;
 	char *root_image; /* NULL: it is none */

@@ -7,6 +7,7 @@
 #include "launcher/run/machine.h"
 #include "launcher/run/switch_plan.h"
 #include "launcher/run/vm_halt.h"
+#include "launcher/run/vm_ports.h"
 #include "launcher/run/vm_switch.h"
 
 #define GRACE_DEFAULT_S 10
@@ -69,11 +70,11 @@ static json_t *status(void *ctx, const json_t *params, struct err *err)
 
 	json_object_set_new(sw, "starts", json_integer(vm->n_switch_starts));
 	json_object_set_new(sw, "socket", json_string(vm_switch_control(vm)));
-	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:{s:i}}", "name",
+	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:i}}", "name",
 		vm->settings->name, "pid", (int)getpid(), "state", state_of(vm), "vmm",
 		vmm_object(vm), "root", machine_root_name(vm->root), "guest", guest_object(vm),
-		"switch", sw, "vsock", child_object(&vm->vsock), "steps", steps_array(vm),
-		"workload", "pid", (int)vm->workload_pid);
+		"switch", sw, "vsock", child_object(&vm->vsock), "ports", vm_ports_status(vm),
+		"steps", steps_array(vm), "workload", "pid", (int)vm->workload_pid);
 }
 
 static json_t *stop(void *ctx, const json_t *params, struct err *err)

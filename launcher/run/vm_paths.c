@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/agent_wire.h"
+
 /* What is behind the longest of them: NAME.vsock_4294967295, NAME/sluiced.notify. */
 #define REST_MAX 20
 
@@ -19,6 +21,7 @@ int vm_paths_make(struct vm_paths *paths, const char *run_dir, const char *name,
 		{ paths->switch_control, "%1$s/%2$s/sluiced.sock" },
 		{ paths->switch_port, "%1$s/%2$s.sock" },
 		{ paths->vsock, "%1$s/%2$s.vsock" },
+		{ paths->shared_ports, "%1$s/%2$s.vsock_" AGENT_SHARED_PORT_TEXT },
 		{ paths->control, "%1$s/%2$s/control" },
 		{ paths->console, "%1$s/%2$s/console" },
 		{ paths->switch_config, "%1$s/%2$s/sluiced.json" },

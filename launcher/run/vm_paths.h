@@ -26,6 +26,7 @@
 struct vm_paths {
 	char run_dir[VM_PATH_MAX], dir[VM_PATH_MAX];
 	char switch_control[VM_PATH_MAX], switch_port[VM_PATH_MAX], vsock[VM_PATH_MAX];
+	char shared_ports[VM_PATH_MAX];
 	char control[VM_PATH_MAX], console[VM_PATH_MAX];
 	char switch_config[VM_PATH_MAX], vsock_device[VM_PATH_MAX], fs_device[VM_PATH_MAX];
 	char initrd[VM_PATH_MAX], switch_notify[VM_PATH_MAX], vsock_notify[VM_PATH_MAX];

@@ -21,6 +21,7 @@
 #include "launcher/run/machine.h"
 #include "launcher/process/programs.h"
 #include "launcher/run/sealed_image.h"
+#include "launcher/run/vm_ports.h"
 #include "launcher/run/vm_switch.h"
 #include "lib/agent_wire.h"
 #include "lib/cleanup.h"
@@ -102,11 +103,7 @@ static int plan_guard(const struct vm *vm, struct guard_plan *plan, struct err *
 	strcpy(plan->tap, vm->tap);
 	(void)ip_addr_parse(HOST_LINK_IDENTITY, &plan->identity);
 	(void)ip_addr_parse(HOST_LINK_SERVICE, &plan->service[0]);
-	if (s->kernel_ports[0] == '\0')
-		return 0;
-	if (plan->mode != GUARD_SHARED)
-		return err_set(err, -EINVAL, "kernel-ports: is for guard shared");
-	return l4_ports_parse(s->kernel_ports, &plan->kernel_ports, err);
+	return vm_ports_plan(s, plan, err);
 }
 
 /* Before the guard, which has a chain on it. */
@@ -233,6 +230,7 @@ static void on_workload_started(void *owner, uint32_t pid)
 
 	vm->started = true;
 	vm->workload_pid = pid;
+	vm_ports_follow(vm);
 	/* It holds secrets, as environments do, and has been read. */
 	sealed_image_remove(vm);
 }
@@ -322,6 +320,7 @@ static const struct step {
 	{ "switch", switch_step },
 	{ "dns", dns_step },
 	{ "vsock", vsock_step },
+	{ "ports", vm_ports_step },
 	{ "storage", machine_storage_step },
 	{ "image", machine_image_step },
 	{ "vmm", machine_vmm_step },

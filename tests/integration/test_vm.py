@@ -292,7 +292,7 @@ def accel_auto(lab, instead):
     vm.settings["vmm-program"] = without_kvm(lab, instead)
     job = vm.start("echo works; exec sleep 1000").wait_for("works\n", timeout=100)
     steps = [step["name"] for step in json.loads(vm.verb("status", "--json"))["steps"]]
-    assert steps[-5:] == ["vsock", "storage", "image", "vmm", "agent"], steps
+    assert steps[-6:] == ["vsock", "ports", "storage", "image", "vmm", "agent"], steps
     assert steps.count("agent") == steps.count("vmm") == 2, steps
     assert vm.log().count("kvm-suspected") == 1, vm.log()
     assert choices(vm) == [("qemu", "kvm", "KVM can be used"),

@@ -384,7 +384,8 @@ def console_and_status(lab):
     assert said["pid"] == job.process.pid and said["vmm"]["kind"] == "uml", said
     assert vm.net.pod4 in said["guest"]["addresses"], said
     assert [step["name"] for step in said["steps"]] == [
-        "choose", "pod", "guard", "switch", "dns", "vsock", "storage", "image", "vmm", "agent"], said
+        "choose", "pod", "guard", "switch", "dns", "vsock", "ports", "storage", "image", "vmm",
+        "agent"], said
     text = vm.verb("status")
     assert "state: running\n" in text and vm.net.pod4 in text, text
 

@@ -71,6 +71,7 @@ static const char everything[] =
 	"   { \"kind\": \"nfs\", \"source\": \"169.254.1.254:/v1\", \"destination\": \"/n\","
 	"     \"options\": \"vers=4.2\", \"readonly\": true, \"optional\": true },"
 	"   { \"kind\": \"tmpfs\", \"destination\": \"/tmp\", \"options\": \"size=1m\" } ],"
+	" \"sharedPorts\": [ 8080, 9090 ],"
 	" \"process\": { \"cwd\": \"/\", \"user\": \"\" } }";
 
 static void test_everything(void **state)
@@ -93,6 +94,9 @@ static void test_everything(void **state)
 	assert_true(spec.mounts[1].readonly && spec.mounts[1].optional);
 	assert_int_equal(spec.mounts[2].kind, MACHINE_TMPFS);
 	assert_null(spec.mounts[2].source);
+	assert_int_equal(spec.n_shared_ports, 2);
+	assert_int_equal(spec.shared_ports[0], 8080);
+	assert_int_equal(spec.shared_ports[1], 9090);
 	assert_string_equal(spec.process.cwd, "/");
 	machine_spec_free(&spec);
 }
