@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/l4_ports.h"
+#include "config/shared_ports.h"
 #include "launcher/pod/guard_check.h"
 #include "launcher/pod/guard_holder.h"
 #include "launcher/process/capability.h"
@@ -103,8 +104,11 @@ static void examine_shared_mode(struct doctor *d)
 {
 	const struct vm_settings *s = d->settings;
 	struct err err = { "" };
+	struct shared_ports shared;
 	struct l4_ports ports;
 
+	if (shared_ports_parse(s->shared_ports, &shared, &err) < 0)
+		doctor_note(d, DOCTOR_FAIL, "shared-ports", NULL, "%s", err.text);
 	if (s->kernel_ports[0] != '\0' && s->guard != VM_GUARD_SHARED)
 		doctor_note(d, DOCTOR_FAIL, "kernel-ports", "set guard to shared",
 			"\"%s\" is for guard shared", s->kernel_ports);

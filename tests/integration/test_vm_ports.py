@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""TCP ports between a VM and the programs beside it: the guest's in the pod, the pod's in the guest.
+"""TCP ports between a VM and the programs beside it: the guest's in the pod, and theirs in it.
 
     the pod's loopback and address  ->  what the guest listens on     (forward-ports)
     the guest's loopback            ->  what a sidecar listens on     (shared-ports)
@@ -33,17 +33,16 @@ until [ $(netstat -lnt | grep -c -E ':(80|7|8|9|7070) ') = 5 ]; do usleep 10000;
 echo ready; exec sleep 1000
 """
 
-# 200 connections to ADDRESS:7, 40 at a time, each with words of its own; run in the pod.
+# 200 connections to ADDRESS:7 at once, each with words of its own; run in the pod.
 MANY = """
 import socket
-for i in range(0, 200, 40):
-    socks = [socket.create_connection(("{address}", 7), timeout=20) for _ in range(40)]
-    for j, sock in enumerate(socks):
-        sock.sendall(b"%d\\n" % (i + j) * 100)
-        sock.shutdown(socket.SHUT_WR)
-    for j, sock in enumerate(socks):
-        assert sock.makefile("rb").read() == b"%d\\n" % (i + j) * 100, i + j
-        sock.close()
+socks = [socket.create_connection(("{address}", 7), timeout=20) for _ in range(200)]
+for i, sock in enumerate(socks):
+    sock.sendall(b"%d\\n" % i * 100)
+    sock.shutdown(socket.SHUT_WR)
+for i, sock in enumerate(socks):
+    assert sock.makefile("rb").read() == b"%d\\n" % i * 100, i
+    sock.close()
 """
 
 
@@ -81,7 +80,8 @@ class Pod:
 
     def get(self, where, who=None):
         """What a server at `where` (10.1.0.2:80, [::1]:80) says to somebody in the pod."""
-        status, output = (who or self.pod).try_run(f"socat -t 10 -u TCP:{where},connect-timeout=5 -")
+        who = who or self.pod
+        status, output = who.try_run(f"socat -t 10 -u TCP:{where},connect-timeout=5 -")
         return output if status == 0 else f"failed: {output}"
 
     def sidecar(self, address, word, *options):
@@ -202,14 +202,15 @@ def ports_in_shared_mode(lab):
         net.near.run(f"socat -t 30 - TCP:{net.pod4}:7 <{pod.data} | sha256sum")
     # What the pod's kernel keeps is bound by nobody but its own programs.
     forwarded = pod.ports()["forwarded"]
-    assert not [port for port in forwarded if port.endswith((":7070", ":8080", ":62000"))], forwarded
+    kept = (":7070", ":8080", ":62000")
+    assert not [port for port in forwarded if port.endswith(kept)], forwarded
     assert "refused" in pod.get(f"{net.pod4}:7070", net.near)
     pod.stop()
 
 
 @test(limit=60)
 def ports_of_a_hostile_guest(lab):
-    """10 000 requests, connections that say nothing, ports by the thousand: nobody else is held up."""
+    """10 000 requests, connections that say nothing, thousands of ports: nobody is held up."""
     pod = Pod(Calico(lab), "echo ready; exec sleep 1000", **{"shared-ports": "8080"})
     pod.sidecar("TCP-LISTEN:8080,bind=127.0.0.1", "sidecar")
     pod.start()

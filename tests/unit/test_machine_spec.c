@@ -153,6 +153,11 @@ static void test_refused_parts(void **state)
 		"machine spec: network.interfaces: missing (must be an array of objects)");
 	refused("{ \"version\": 1, \"network\": [], " ROOT ", \"mounts\": [], \"process\": {} }",
 		"machine spec: network: an array is not allowed (must be an object)");
+	refused("{ \"version\": 1, \"sharedPorts\": [ 8080, 0 ] }",
+		"machine spec: sharedPorts: 0 is out of range (1 to 65535)");
+	refused("{ \"version\": 1, \"sharedPorts\": [ \"http\" ] }",
+		"machine spec: sharedPorts: \"http\" is not allowed (must be a list of at most 32 "
+		"numbers from 1 to 65535 or ranges such as \"4-7\")");
 	refused("[]", "machine spec: must be an object ({ ... })");
 	refused("", "machine spec: line 1: '[' or '{' expected near end of file");
 	refused("{ \"version\": 1, \"version\": 1 }",

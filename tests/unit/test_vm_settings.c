@@ -48,6 +48,8 @@ static void test_defaults(void **state)
 	assert_int_equal(s.memory_mib, 512);
 	assert_int_equal(s.vmm, VM_VMM_AUTO);
 	assert_int_equal(s.guard, VM_GUARD_EXCLUSIVE);
+	assert_int_equal(s.forward_ports, VM_FORWARD_AUTO);
+	assert_string_equal(s.shared_ports, "");
 	assert_true(s.anti_spoof);
 	assert_int_equal(s.stop_signal, 15);
 	assert_int_equal(s.stop_timeout_s, 0);
@@ -59,7 +61,9 @@ static void test_layers(void **state)
 {
 	char *config = file_with("{ \"memory\": 100, \"cpus\": 2, \"hostname\": \"a\" }");
 	char *annotations = file_with("other/key=\"x\"\nsluice.dev/memory=\"200\"\n"
-				      "sluice.dev/hostname=\"b\"\n");
+				      "sluice.dev/hostname=\"b\"\n"
+				      "sluice.dev/shared-ports=\"8080,tcp/9090\"\n"
+				      "sluice.dev/forward-ports=\"off\"\n");
 	char word[] = "--memory=400", *words[] = { word, NULL };
 	struct vm_sources from = { .config_path = config };
 	struct vm_settings s;
@@ -70,6 +74,8 @@ static void test_layers(void **state)
 	from.annotations_path = annotations;
 	assert_int_equal(vm_settings_load(&from, &s, &err), 0);
 	assert_int_equal(s.memory_mib, 200);
+	assert_string_equal(s.shared_ports, "8080,tcp/9090");
+	assert_int_equal(s.forward_ports, VM_FORWARD_OFF);
 	setenv("SLUICE_MEMORY", "300", 1);
 	assert_int_equal(vm_settings_load(&from, &s, &err), 0);
 	assert_int_equal(s.memory_mib, 300);
