@@ -188,7 +188,8 @@ struct port_mirror *port_mirror_start(struct event_base *loop, const struct port
 		port_mirror_free(m);
 		return NULL;
 	}
-	memcpy(m->addresses, plan->addresses, plan->n_addresses * sizeof(*m->addresses));
+	for (size_t i = 0; i < plan->n_addresses; i++)
+		m->addresses[i] = plan->addresses[i];
 	m->plan.addresses = m->addresses;
 	forwarder_limit(m->forwarder, plan->n_conns_max);
 	return m;

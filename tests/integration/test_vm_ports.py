@@ -185,6 +185,19 @@ def ports_of_guest_and_pod(lab):
 
 
 @test(limit=60)
+def ports_under_qemu(lab):
+    """Its kernel has tcp_diag as a module, which the agent has loaded."""
+    pod = Pod(Calico(lab), vmm="qemu", **{"shared-ports": "8080"})
+    pod.sidecar("TCP-LISTEN:8080,bind=127.0.0.1", "sidecar")
+    pod.start()
+    pod.await_ports("127.0.0.1:7", "[::1]:9", f"{pod.net.pod4}:7", gone=("127.0.0.1:9",))
+    assert pod.get("[::1]:9") == "guest 9\n"
+    assert pod.vm.exec("socat -u TCP:127.0.0.1:8080 -").out == b"sidecar\n"
+    assert b"tcp_diag" in pod.vm.exec("cat /proc/modules").out
+    pod.stop()
+
+
+@test(limit=60)
 def ports_in_shared_mode(lab):
     """The world reaches the sidecar's shared port and the guest's others, each by its owner."""
     net = Bridge(lab)
@@ -205,7 +218,9 @@ def ports_in_shared_mode(lab):
     kept = (":7070", ":8080", ":62000")
     assert not [port for port in forwarded if port.endswith(kept)], forwarded
     assert "refused" in pod.get(f"{net.pod4}:7070", net.near)
-    pod.stop()
+    pod.job.signal(signal.SIGKILL)
+    pod.job.wait()
+    pod.vm.assert_gone()
 
 
 @test(limit=60)

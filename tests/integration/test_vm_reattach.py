@@ -83,7 +83,7 @@ def agent_that_is_lost(lab):
     job = vm.start("echo ready; exec sleep 1000").wait_for("ready\n")
     now = status(vm)
     kill(now["vsock"]["pid"], signal.SIGSTOP)
-    assert break_connections(vm, now["pid"]) == 1
+    assert break_connections(vm, now["pid"]) == 2  # for its output, and for its ports
     done = job.wait(30).check(123)
     assert done.out == b"ready\n", done.out
     assert done.err.startswith(b"sluice-vm run: ") and done.err.count(b"\n") == 1, done.err
