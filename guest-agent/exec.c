@@ -129,12 +129,12 @@ static struct process_spec merge(const struct process_spec *own, const struct pr
 		return all;
 	all.cwd = own->cwd != NULL ? own->cwd : base->cwd;
 	all.user = own->user != NULL && own->user[0] != '\0' ? own->user : base->user;
-	if (own->n_gids == 0) {
+	/* Who says either of them says all its groups. */
+	if (own->n_gids == 0 && own->groups == NULL) {
 		all.gids = base->gids;
 		all.n_gids = base->n_gids;
-	}
-	if (own->groups == NULL)
 		all.groups = base->groups;
+	}
 	if (!own->has_umask) {
 		all.has_umask = base->has_umask;
 		all.umask = base->umask;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/process_spec.h"
 #include "config/settings.h"
 #include "config/settings_man.h"
 #include "launcher/exec/exec_env.h"
@@ -22,6 +23,10 @@ static const struct setting rows[] = {
 	{ "user", SETTING_STRING, FIELD(user), .unit = "USER[:GROUP]",
 		.help = "-u: who runs the command, by number or by the guest's names (default: "
 			"who runs the workload)" },
+	{ "group-add", SETTING_TEXT, FIELD(groups), .heap = true, .max = PROCESS_GROUPS_MAX,
+		.unit = "[GROUP[,GROUP]...]",
+		.help = "all the groups that it is in besides, by number or by the guest's names; "
+			"none if this is empty (default: the workload's)" },
 	{ "cwd", SETTING_PATH, FIELD(cwd), .unit = "PATH",
 		.help = "-w: its working directory (default: the workload's)" },
 	{ "workdir", SETTING_PATH, FIELD(cwd), .unit = "PATH", .help = "the same" },
@@ -92,7 +97,6 @@ static char *long_form(char *word)
 	return strcmp(word, "-w") == 0 ? (char *)"--cwd" : word;
 }
 
-/* Whether the next word is this one's value. */
 /* Up to and without "--". Returns how many words are behind it, or -EINVAL. */
 static int split(char **argv, struct words *words, struct exec_options *opts, struct err *err)
 {
@@ -189,6 +193,7 @@ int exec_options_parse(
 
 void exec_options_free(struct exec_options *opts)
 {
+	free(steal_ptr(&opts->groups));
 	free(steal_ptr(&opts->env));
 	free(steal_ptr(&opts->env_bytes));
 }

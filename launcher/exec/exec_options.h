@@ -24,6 +24,7 @@ struct exec_options {
 	char name[EXEC_NAME_MAX], run_dir[PATH_MAX];
 	char socket[PATH_MAX]; /* given, or made of both */
 	char user[EXEC_NAME_MAX * 2];
+	char *groups; /* to be freed; NULL: not said, "": none */
 	char cwd[PATH_MAX];
 	char env_file[PATH_MAX];
 	bool tty, interactive, inherit_env;

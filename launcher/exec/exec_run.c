@@ -185,6 +185,7 @@ static int start_client(struct run *run, int fd, struct err *err)
 		.err = STDERR_FILENO };
 	struct process_spec spec = { .cwd = opts->cwd[0] != '\0' ? (char *)opts->cwd : NULL,
 		.user = opts->user[0] != '\0' ? (char *)opts->user : NULL,
+		.groups = opts->groups,
 		.terminal = opts->tty };
 	struct agent_window window;
 

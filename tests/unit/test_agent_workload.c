@@ -224,6 +224,41 @@ static void test_its_end_ends_execs(void **state)
 	lab_stop(&lab);
 }
 
+static void check_groups(struct lab *lab, const char *spec, const char *expected)
+{
+	struct lab_client client;
+
+	client_open(&client, lab);
+	client.closes_stdin = true;
+	client_exec(&client, spec, words("id", "-G"), NULL);
+	client_await(&client, &client.has_ended);
+	assert_string_equal(client_text(&client, 0), expected);
+	client_close(&client);
+}
+
+/* An exec has the workload's groups, or those that it says and no other. */
+static void test_groups_of_execs(void **state)
+{
+	struct lab lab;
+	struct lab_client workload;
+
+	lab_start(&lab,
+		&(struct lab_plan) {
+			.spec = "{\"user\":\"1000:1001\",\"additionalGids\":[5],\"groups\":\"6\"}",
+			.argv = words("sh", "-c", "read x") });
+	client_open(&workload, &lab);
+	client_attach(&workload, 0, 0);
+	check_groups(&lab, "{}", "1001 5 6\n");
+	check_groups(&lab, "{\"user\":\"33:34\"}", "34 5 6\n");
+	check_groups(&lab, "{\"user\":\"33:34\",\"groups\":\"\"}", "34\n");
+	check_groups(&lab, "{\"groups\":\"7,8\"}", "1001 7 8\n");
+	check_groups(&lab, "{\"additionalGids\":[9]}", "1001 9\n");
+	workload.closes_stdin = true;
+	client_await(&workload, &workload.has_ended);
+	client_close(&workload);
+	lab_stop(&lab);
+}
+
 /* --- no workload ------------------------------------------------------------------------------ */
 
 static void check_error(struct lab *lab, uint32_t status, const char *text)
@@ -421,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_last_attachment_wins),
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_its_end_ends_execs),
+		cmocka_unit_test(test_groups_of_execs),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_early_clients),
 		cmocka_unit_test(test_status),

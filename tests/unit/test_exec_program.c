@@ -103,6 +103,35 @@ static void test_options(void **state)
 	fake_agent_free_request(&request);
 }
 
+static void check_groups(const char *const *words, const char *expected)
+{
+	struct agent_request request;
+	struct outcome outcome;
+	json_t *spec, *groups;
+
+	run_against(&outcome, say_and_exit, &request, words);
+	assert_int_equal(outcome.status, 7);
+	outcome_free(&outcome);
+	spec = json_loads(request.spec, 0, NULL);
+	groups = json_object_get(spec, "groups");
+	if (expected == NULL)
+		assert_null(groups);
+	else
+		assert_string_equal(json_string_value(groups), expected);
+	json_decref(spec);
+	fake_agent_free_request(&request);
+}
+
+/* To say that there are none is not to say nothing. */
+static void test_groups(void **state)
+{
+	check_groups(WORDS("--user", "www", "--", "cmd"), NULL);
+	check_groups(WORDS("--group-add", "audio,29", "--", "cmd"), "audio,29");
+	check_groups(WORDS("--group-add", "", "--", "cmd"), "");
+	check_groups(WORDS("--group-add=", "--", "cmd"), "");
+	check_groups(WORDS("--group-add", "4", "--group-add=5", "--", "cmd"), "5");
+}
+
 /* Every byte but NUL. */
 static const char *all_bytes(void)
 {
@@ -550,6 +579,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_environment_is_passed_on),
 		cmocka_unit_test(test_environment_is_not_passed_on),
 		cmocka_unit_test(test_environment_layers),
