@@ -247,6 +247,7 @@ static int load_file(const struct vm_sources *from, struct vm_settings *settings
 	if (root == NULL)
 		return err_set(err, -EINVAL, "%s:%d:%d: %s", from->config_path, where.line,
 			where.column, where.text);
+	(void)json_object_del(root, "runtime"); /* sluice-runtime's: runtime_settings.h */
 	ret = settings_from_json(&table, root, "", 0, NULL, settings, NULL, err);
 	json_decref(root);
 	return ret < 0 ? err_wrap(err, ret, "%s", from->config_path) : 0;

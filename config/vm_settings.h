@@ -7,7 +7,8 @@
  *   defaults < /etc/sluice/sluice.json < annotations < a container's file < SLUICE_* environment
  *   < command line
  *
- * The configuration file is one JSON object. An annotations file is what Kubernetes' downward API
+ * The configuration file is one JSON object, whose member "runtime" is that of sluice-runtime
+ * (runtime_settings.h). An annotations file is what Kubernetes' downward API
  * writes of a pod's annotations, KEY="VALUE" a line with the value quoted as strconv.Quote() of Go
  * does; keys that do not begin with "sluice.dev/" are others' and are ignored, those that do are
  * strict. RUNCVM_LOG_LEVEL is read where SLUICE_LOG_LEVEL is not set. A container's file is that of
