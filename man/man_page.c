@@ -14,12 +14,14 @@
 #include <string.h>
 
 #include "config/roff.h"
+#include "config/runtime_settings.h"
 #include "config/sluiced_config.h"
 #include "config/sluiced_options.h"
 #include "config/vsock_config.h"
 #include "guest-agent/service_options.h"
 #include "launcher/cli/verb.h"
 #include "launcher/exec/exec_options.h"
+#include "launcher/oci/runtime_help.h"
 #include "switch/cli/command.h"
 #include "switch/cli/options.h"
 
@@ -29,6 +31,8 @@ static const struct part {
 } parts[] = {
 	{ "@agent-options@", service_options_print_man },
 	{ "@exec-options@", exec_options_print_man },
+	{ "@runtime-options@", runtime_help_print_man },
+	{ "@runtime-settings@", runtime_settings_print_man },
 	{ "@sluicectl-commands@", command_print_man },
 	{ "@sluicectl-options@", cli_options_print_man },
 	{ "@sluiced-options@", sluiced_options_print_man },

@@ -2,11 +2,8 @@
 
 /* sluice-vm doctor: would `run` work here, with the same settings? */
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <jansson.h>
 
 #include "config/settings_man.h"
 #include "launcher/cli/run_options.h"
@@ -29,44 +26,13 @@ static bool take_json(char **words)
 	return found;
 }
 
-static void print_text(const struct doctor *d)
-{
-	for (const struct doctor_finding *f = d->findings; f < d->findings + d->n_findings; f++)
-		printf("%-4s  %-17s  %s%s%s\n", doctor_level_name(f->level), f->name, f->found,
-			f->advice != NULL ? "; " : "", f->advice != NULL ? f->advice : "");
-}
-
-static int print_json(const struct doctor *d, struct err *err)
-{
-	json_t *findings = json_array();
-	json_t *report;
-	int ret;
-
-	for (const struct doctor_finding *f = d->findings; f < d->findings + d->n_findings; f++)
-		json_array_append_new(findings,
-			json_pack("{s:s, s:s, s:s, s:s?}", "level", doctor_level_name(f->level),
-				"name", f->name, "found", f->found, "advice", f->advice));
-	ret = json_array_size(findings) == d->n_findings ? 0 : -1;
-	report = json_pack("{s:b, s:o}", "ok", !d->failed, "findings", findings);
-	if (ret == 0 && report != NULL)
-		ret = json_dumpf(report, stdout, JSON_INDENT(2));
-	json_decref(report);
-	putchar('\n');
-	return ret < 0 ? err_set(err, -EIO, "cannot write the findings as JSON") : 0;
-}
-
 static enum verb_status examine(const struct run_options *options, bool json, struct err *err)
 {
 	struct doctor d;
-	int ret = 0;
+	int ret;
 
 	doctor_examine(&d, &options->settings, &options->volumes);
-	if (json)
-		ret = print_json(&d, err);
-	else
-		print_text(&d);
-	if (ret == 0 && (fflush(stdout) != 0 || ferror(stdout)))
-		ret = err_errno(err, EIO, "cannot write to the standard output");
+	ret = doctor_print(&d, json, err);
 	return ret < 0 || d.failed ? VERB_FAILED : VERB_OK;
 }
 

@@ -45,6 +45,9 @@ void doctor_examine(
 /* "ok", "warn", "fail". */
 const char *doctor_level_name(enum doctor_level level);
 
+/* A line for each finding, or one JSON object, on stdout. -EIO: they cannot be written. */
+int doctor_print(const struct doctor *d, bool json, struct err *err);
+
 /* What examinations say; `found` is a format. */
 void doctor_note(struct doctor *d, enum doctor_level level, const char *name, const char *advice,
 	const char *found, ...) __attribute__((format(printf, 5, 6)));

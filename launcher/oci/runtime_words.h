@@ -17,10 +17,15 @@ struct runtime_words {
 	size_t n_global;     /* words before the verb */
 	const char *bundle;  /* create, run: --bundle, -b; NULL: the working directory */
 	const char *process; /* exec: --process, -p; NULL: the command is on the line */
-	const char *id;      /* NULL: none was found */
+	const char *id;      /* create, run, exec; NULL: none was found */
+	size_t id_at;        /* its index */
 	const char *log;     /* --log; NULL */
 	bool log_json;       /* --log-format json */
 };
 
-/* Words are borrowed. -EINVAL: an option that needs a value has none. */
+/*
+ * Words are borrowed. An option that nobody has told us of has no value, unless the word behind it
+ * would then be an unknown verb and the next one a known one. -EINVAL: an option that needs a value
+ * has none, or crun's create --config: what is in the bundle is converted, and nothing else.
+ */
 int runtime_words_parse(int argc, char *const *argv, struct runtime_words *words, struct err *err);

@@ -22,6 +22,7 @@ PAGES = {
     "sluice-agent": ("guest-agent/sluice-agent", [["--help"]]),
     "sluice-cni": ("launcher/cni/sluice-cni", [["--help"]]),
     "sluice-exec": ("launcher/exec/sluice-exec", [["--help"]]),
+    "sluice-runtime": ("launcher/sluice-runtime", [["--help"], ["doctor", "--help"]]),
     "sluice-vm": ("launcher/sluice-vm", [["--help"], ["guard", "hold", "--help"],
                                          *([verb, "--help"] for verb in VERBS)]),
 }

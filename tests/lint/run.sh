@@ -40,7 +40,7 @@ check_warnings_clang() {
 # With the flags that meson gives the file's own directory, or those of the switch for a new one.
 check_headers_alone() {
     local flags header rc=0
-    flags=$(pkg-config --cflags libdpdk jansson libevent_core cmocka libnl-route-3.0)
+    flags=$(pkg-config --cflags libdpdk jansson json-c libevent_core cmocka libnl-route-3.0)
     while read -r header; do
         # shellcheck disable=SC2086 # the flags are words
         gcc -std=gnu17 -D_GNU_SOURCE -DSLUICE_VERSION='""' -DALLOW_EXPERIMENTAL_API $flags -I. \

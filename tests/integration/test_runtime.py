@@ -1,0 +1,572 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""sluice-runtime before a runtime that only writes down how it was called.
+
+That one is a shell script: what the kernel gave it (words, environment) it copies from /proc, and
+to `state` it answers what the test has put there. /etc is a small one of the test's own, for each
+call in a mount namespace of its own.
+"""
+
+import datetime
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+
+from guest import die_with_parent
+from suite import test
+
+SUITE = "oci"
+
+FAKE = """#!/bin/sh
+PATH=/usr/bin:/bin
+cd {seen} || exit 90
+case " $* " in
+*" state "*)
+    cp /proc/$$/cmdline state.cmdline
+    cat state.error >&2
+    cat state.json
+    exit $(cat state.status)
+    ;;
+esac
+cp /proc/$$/cmdline cmdline.new
+cp /proc/$$/environ environ
+ls -l /proc/$$/fd >fds
+mv cmdline.new cmdline
+[ "$1" != --version ] || echo "fake version 1.2.3"
+exit 7
+"""
+
+# As podman 4.3 writes it, shortened.
+CONFIG = {
+    "ociVersion": "1.0.2-dev",
+    "process": {"user": {"uid": 0, "gid": 0, "umask": 18, "additionalGids": [10]},
+                "args": ["sleep", "1"], "env": ["PATH=/bin", "HOSTNAME=web"], "cwd": "/",
+                "capabilities": {"bounding": ["CAP_CHOWN"], "effective": ["CAP_CHOWN"]},
+                "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 18446744073709551615,
+                             "soft": 18446744073709551615}]},
+    "root": {"path": "/images/merged"},
+    "hostname": "web",
+    "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+    "annotations": {"io.container.manager": "libpod"},
+    "linux": {"namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "mount"}],
+              "resources": {"memory": {"limit": 1 << 30}}},
+}
+VM = {"annotations": {**CONFIG["annotations"], "sluice.dev/vm": "true", "sluice.dev/vmm": "uml"}}
+PROCESS = {"user": {"uid": 33, "gid": 34, "additionalGids": [4]}, "args": ["id", "-u"],
+           "env": ["PATH=/bin", "LD_PRELOAD=/evil.so"], "cwd": "/srv",
+           "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 18446744073709551615, "soft": 1}]}
+
+
+class Call:
+    """What became of a call."""
+
+    def __init__(self, status, out, err, seen):
+        self.status = status
+        self.out, self.err = out, err
+        self.words = self.env = None  # of the real runtime; None: it was not called
+        if os.path.exists(os.path.join(seen, "cmdline")):
+            # The interpreter, the script, and what it was given.
+            self.words = read(seen, "cmdline").split(b"\0")[2:-1]
+            self.env = sorted(read(seen, "environ").split(b"\0")[:-1])
+            self.fds = read(seen, "fds").decode()
+
+
+def read(*path):
+    with open(os.path.join(*path), "rb") as file:
+        return file.read()
+
+
+def write(path, text):
+    with open(path, "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+class Node:
+    """Where sluice-runtime is called: its /etc, the runtime behind it, a bundle."""
+
+    def __init__(self, lab, **settings):
+        self.lab = lab
+        self.program = os.path.join(lab.build, "launcher", "sluice-runtime")
+        self.etc, self.seen, self.bundle = (lab.path(name) for name in ("etc", "seen", "bundle"))
+        for path in (self.etc, os.path.join(self.etc, "sluice"), self.seen, self.bundle):
+            os.mkdir(path)
+        shutil.copy("/etc/ld.so.cache", self.etc)
+        self.fake = write(lab.path("fake"), FAKE.format(seen=self.seen))
+        os.chmod(self.fake, 0o755)
+        self.configure({"path": self.fake, **settings})
+        self.tell_state({"id": "c1", "status": "running", "annotations": {}})
+
+    def configure(self, settings):
+        text = settings if isinstance(settings, str) else json.dumps({"runtime": settings})
+        write(os.path.join(self.etc, "sluice", "sluice.json"), text)
+
+    def tell_state(self, state, status=0, error=""):
+        write(os.path.join(self.seen, "state.json"),
+              state if isinstance(state, (bytes, str)) else json.dumps(state))
+        write(os.path.join(self.seen, "state.status"), str(status))
+        write(os.path.join(self.seen, "state.error"), error)
+
+    def start(self, words, env=None, **options):
+        mount = f"mount --bind {self.etc} /etc && cd {options.pop('cwd', '/')} && "
+        clear = "exec env -i \"$@\""
+        return subprocess.Popen(
+            ["unshare", "-m", "sh", "-c", mount + clear, "-",
+             *[f"{name}={value}" for name, value in (env or {}).items()], self.program, *words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=die_with_parent, **options)
+
+    def call(self, *words, **options):
+        for name in ("cmdline", "environ", "state.cmdline"):
+            if os.path.exists(os.path.join(self.seen, name)):
+                os.unlink(os.path.join(self.seen, name))
+        process = self.start(words, **options)
+        out, err = process.communicate(timeout=30)
+        return Call(process.returncode, out, err.decode(), self.seen)
+
+    # --- bundles
+
+    @property
+    def config(self):
+        return os.path.join(self.bundle, "config.json")
+
+    def set_config(self, config, mode=0o644):
+        """Its text, as a Go program writes it."""
+        text = config if isinstance(config, (bytes, str)) else json.dumps(config, indent=1)
+        write(self.config, text)
+        os.chmod(self.config, mode)
+        return read(self.config)
+
+    def create(self, *words):
+        return self.call("create", "--bundle", self.bundle, "--pid-file", "/p", *words, "c1")
+
+
+def assert_refused(call, why):
+    """The real runtime was not called, and one line says why."""
+    assert call.words is None and call.status == 1, (call.words, call.status, call.err)
+    assert call.err.startswith("sluice-runtime: ") and call.err.count("\n") == 1, call.err
+    assert why in call.err, call.err
+
+
+# --- what passes
+
+@test()
+def runtime_passes_on(lab):
+    """Every other call, as it is: known, unknown, without words, with any bytes."""
+    node = Node(lab)
+    lines = [["start", "c1"], ["kill", "c1", "15"], ["kill", "--all", "c1", "9"],
+             ["delete", "--force", "c1"], ["--version"], ["-v"], ["features"],
+             ["--root", "/r", "--log", "/nonexistent/l", "--log-format", "json",
+              "--systemd-cgroup", "ps", "--format", "json", "c1"],
+             ["pause", "c1"], ["resume", "c1"], ["update", "--resources", "-", "c1"],
+             ["events", "--stats", "c1"], ["list", "--format=json"], ["spec"],
+             ["checkpoint", "--image-path", "/i", "c1"], ["polish", "--shiny", "", "c1"],
+             ["--shiny", "very", "kill", "c1"], [], ["--"], ["-"], [b"\xff\xfe", "a b", "\n"],
+             ["exec"], ["help"]]
+    for words in lines:
+        call = node.call(*words)
+        expected = [w if isinstance(w, bytes) else w.encode() for w in words]
+        assert call.status == 7 and call.words == expected, (words, call.words, call.err)
+        assert call.err == "", call.err
+    assert node.call("--version").out == b"fake version 1.2.3\n"
+
+
+@test()
+def runtime_without_environment(lab):
+    """kill, delete and state come with next to none: it stays what it is."""
+    node = Node(lab)
+    for env in ({}, {"XDG_RUNTIME_DIR": "/run"}, {"PATH": "/nonexistent", "LC_ALL": "x"}):
+        for words in (["kill", "c1", "9"], ["delete", "--force", "c1"]):
+            call = node.call(*words, env=env)
+            given = {name: value for name, _, value in
+                     (entry.decode().partition("=") for entry in call.env)}
+            assert given == env and call.status == 7, (given, env)
+
+
+@test()
+def runtime_keeps_descriptors(lab):
+    """What the engine handed down for the runtime is there, and nothing of ours."""
+    node = Node(lab)
+    node.set_config({**CONFIG, **VM})
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    for call in (node.call("start", "c1", pass_fds=(writer,)),
+                 node.call("create", "--bundle", node.bundle, "c1", pass_fds=(writer,)),
+                 node.call("exec", "c1", "id", pass_fds=(writer,))):
+        numbers = [int(line.split(" -> ")[0].split()[-1]) for line in call.fds.splitlines()
+                   if " -> pipe:" in line]
+        assert writer in numbers, call.fds
+        others = [line for line in call.fds.splitlines() if " -> " in line and
+                  " -> pipe:" not in line and "/dev/null" not in line and node.fake not in line
+                  and "/seen/" not in line]
+        assert others == [], others
+    os.close(reader)
+    os.close(writer)
+
+
+@test()
+def runtime_settings_that_are_wrong(lab):
+    """Containers can be ended all the same; none is made."""
+    node = Node(lab)
+    node.set_config(CONFIG)
+    node.configure({"path": node.fake, "pathh": 1})
+    assert node.call("kill", "c1", "9").words == [b"kill", b"c1", b"9"]
+    assert_refused(node.create(), "runtime.pathh: unknown key (did you mean \"path\"?)")
+    assert_refused(node.call("exec", "c1", "id"), "runtime.pathh")
+    node.configure({"path": "/nonexistent/runc"})
+    for words in (["kill", "c1", "9"], ["start", "c1"]):
+        assert_refused(node.call(*words), "cannot execute /nonexistent/runc: No such file")
+    # Round and round it would go.
+    node.configure({"path": node.program})
+    for words in (["start", "c1"], ["create", "--bundle", node.bundle, "c1"]):
+        assert_refused(node.call(*words), "sluice-runtime itself")
+
+
+# --- create
+
+@test()
+def create_of_a_container(lab):
+    """Its config.json is not touched: neither what is in it, nor the file."""
+    node = Node(lab)
+    for config in (CONFIG, {**CONFIG, "annotations": {**CONFIG["annotations"],
+                                                      "sluice.dev/vm": "false"}}):
+        before = node.set_config(config)
+        was = os.stat(node.config)
+        call = node.create()
+        assert call.words == [b"create", b"--bundle", node.bundle.encode(), b"--pid-file", b"/p",
+                              b"c1"] and call.status == 7, (call.words, call.err)
+        now = os.stat(node.config)
+        assert read(node.config) == before
+        assert (now.st_ino, now.st_mtime_ns) == (was.st_ino, was.st_mtime_ns)
+        assert os.listdir(node.bundle) == ["config.json"]
+
+
+def assert_is_vm(node):
+    config = json.loads(read(node.config))
+    assert config["annotations"]["sluice.dev/converted"], config
+    assert config["process"]["args"][0].endswith("/sluice-vm"), config["process"]["args"]
+    root = config["root"]["path"]
+    assert root.startswith(node.bundle + "/"), root
+    path = os.path.join(root, "sluice", "container.json")
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    container = json.loads(read(path))
+    assert container["args"] == ["sleep", "1"] and container["settings"]["vmm"] == "uml"
+    # What is another's stays to the last digit.
+    assert config["linux"]["namespaces"] == CONFIG["linux"]["namespaces"]
+
+
+@test()
+def create_of_a_vm(lab):
+    """The real runtime is called as before, with another config.json of the same mode and owner."""
+    node = Node(lab)
+    for words in (["--bundle", node.bundle], [f"--bundle={node.bundle}"], ["-b", node.bundle]):
+        shutil.rmtree(os.path.join(node.bundle, "sluice"), ignore_errors=True)
+        node.set_config({**CONFIG, **VM}, mode=0o640)
+        os.chown(node.config, 12, 34)
+        call = node.call("--systemd-cgroup", "create", *words, "c1")
+        assert call.words == [w.encode() for w in ["--systemd-cgroup", "create", *words, "c1"]]
+        now = os.stat(node.config)
+        assert (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) == (12, 34, 0o640), now
+        assert_is_vm(node)
+        assert sorted(os.listdir(node.bundle)) == ["config.json", "sluice"]
+    # What has been one is not made one again, and no pod says of itself that it is.
+    assert_refused(node.create(), "sluice.dev/converted")
+    # The bundle is the working directory if nobody says another; `run` is a create, too.
+    node.set_config({**CONFIG, **VM})
+    assert node.call("run", "c1", cwd=node.bundle).words == [b"run", b"c1"]
+    assert_is_vm(node)
+
+
+@test()
+def create_always(lab):
+    """A runtime that is for VMs alone needs no annotation, and leaves sandboxes alone."""
+    node = Node(lab, always=True)
+    node.set_config({**CONFIG, "annotations": {"sluice.dev/vmm": "uml"}})
+    assert node.create().status == 7
+    assert_is_vm(node)
+    before = node.set_config({**CONFIG, "annotations":
+                              {"io.kubernetes.cri.container-type": "sandbox"}})
+    assert node.create().status == 7 and read(node.config) == before
+
+
+@test()
+def create_failure_is_told(lab):
+    """On stderr for people, and in the file that the engine named, in its form."""
+    node = Node(lab)
+    before = node.set_config({**CONFIG, "annotations": {"sluice.dev/vmm": "x\"en"}})
+    log = lab.path("log")
+    call = node.call("--log", log, "--log-format", "json", "create", "--bundle", node.bundle, "c1")
+    assert_refused(call, "sluice.dev/vmm: ")
+    line = json.loads(read(log))
+    assert line["level"] == "error" and f"sluice-runtime: {line['msg']}\n" == call.err, line
+    said = datetime.datetime.strptime(line["time"], "%Y-%m-%dT%H:%M:%SZ")
+    assert abs((datetime.datetime.utcnow() - said).total_seconds()) < 60, line
+    # Appended, as to a log.
+    call = node.call(f"--log={log}", "create", "--bundle", node.bundle, "c1")
+    assert_refused(call, "sluice.dev/vmm")
+    text = read(log).decode().splitlines()[1]
+    assert text.startswith("time=\"20") and " level=error msg=\"" in text, text
+    assert "x\\\"en" in text, text
+    # A log that cannot be written changes nothing.
+    os.mkfifo(lab.path("fifo"))
+    for path in ("/nonexistent/log", lab.path("fifo"), node.bundle):
+        assert_refused(node.call("--log", path, "create", "--bundle", node.bundle, "c1"),
+                       "sluice.dev/vmm")
+    assert read(node.config) == before and os.listdir(node.bundle) == ["config.json"]
+
+
+HOSTILE = {
+    "empty": "", "cut": json.dumps(CONFIG)[:-5], "trailing": json.dumps(CONFIG) + "x",
+    "twice": "{\"annotations\":{\"sluice.dev/vm\":\"false\",\"sluice.dev/vm\":\"true\"}}",
+    "nul": "{\"annotations\":{\"sluice.dev/vm\":\"true\\u0000\"}}",
+    "binary": b"\xff" * 100, "nul-byte": b"{}\0", "array": "[]", "number": "1", "null": "null",
+    "deep": "[" * 100000, "deep-closed": "{\"a\":" * 40 + "1" + "}" * 40,
+    "huge": b" " * (16 << 20) + b"{}  ", "comment": "/**/{}",
+    "annotations": "{\"annotations\":[]}", "value": "{\"annotations\":{\"sluice.dev/vm\":1}}",
+    "name": "{\"annotations\":{\"sluice.dev/vm\":\"a b\"}}",
+    "no-process": {**CONFIG, **VM, "process": None}, "process": {**CONFIG, **VM, "process": 1},
+    "no-args": {**CONFIG, **VM, "process": {**CONFIG["process"], "args": []}},
+    "uid": {**CONFIG, **VM, "process": {**CONFIG["process"], "user": {"uid": 1 << 70}}},
+    "root": {**CONFIG, **VM, "root": 1}, "mounts": {**CONFIG, **VM, "mounts": [1]},
+    "host-network": {**CONFIG, **VM, "linux": {"namespaces": [{"type": "pid"},
+                                                              {"type": "mount"}]}},
+    "linux": {**CONFIG, **VM, "linux": "x"},
+    "memory": {**CONFIG, **VM, "linux": {**CONFIG["linux"], "resources":
+                                         {"memory": {"limit": -5}}}},
+    "setting": {**CONFIG, "annotations": {"sluice.dev/memory": "1e9"}},
+    "key": {**CONFIG, "annotations": {"sluice.dev/nonesuch": "1"}},
+    "kernel": {**CONFIG, "annotations": {**VM["annotations"], "sluice.dev/kernel": "/x"}},
+}
+
+
+@test(each=HOSTILE)
+def create_of_hostile_config(lab, config):
+    """It is refused in one line and stays as it is, or it is no VM's and passes."""
+    node = Node(lab)
+    before = node.set_config(config)
+    call = node.create()
+    if config == HOSTILE["memory"] and call.words is not None:
+        return  # a limit of less than nothing is none
+    assert_refused(call, ":")
+    assert read(node.config) == before and os.listdir(node.bundle) == ["config.json"]
+
+
+@test()
+def create_without_a_plain_config(lab):
+    """No file, a pipe, a directory, a device: said, and not waited for."""
+    node = Node(lab)
+    assert_refused(node.create(), "config.json: No such file or directory")
+    os.mkfifo(node.config)
+    assert_refused(node.create(), "no plain file")
+    os.unlink(node.config)
+    os.mkdir(node.config)
+    assert_refused(node.create(), "no plain file")
+    os.rmdir(node.config)
+    os.symlink("/dev/zero", node.config)
+    assert_refused(node.create(), "no plain file")
+    assert_refused(node.call("create", "--bundle", "/nonexistent", "c1"), "/nonexistent/config")
+    assert_refused(node.call("create", "--bundle"), "--bundle: needs a value")
+
+
+@test(limit=120)
+def create_killed_at_any_moment(lab):
+    """config.json is the old one or the new one; the next call finds what it needs."""
+    node = Node(lab)
+    config = {**CONFIG, **VM}
+    config["process"] = {**CONFIG["process"],
+                         "env": [f"V{i}=" + "x" * 1000 for i in range(4000)]}
+    old = node.set_config(config)
+    started = time.monotonic()
+    assert node.create().status == 7
+    took = time.monotonic() - started
+    new = read(node.config)
+    assert new != old
+    seen = set()
+    rounds = 200 if lab.soak else 40
+    for i in range(rounds):
+        write(node.config, old)
+        process = node.start(["create", "--bundle", node.bundle, "c1"])
+        time.sleep(took * i / rounds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        found = read(node.config)
+        assert found in (old, new), (i, len(found), len(old), len(new))
+        seen.add(found == new)
+        names = set(os.listdir(node.bundle))
+        assert names <= {"config.json", "config.json.sluice", "sluice"}, names
+    assert False in seen
+    write(node.config, old)
+    assert node.create().status == 7 and read(node.config) == new
+    assert sorted(os.listdir(node.bundle)) == ["config.json", "sluice"]
+
+
+# --- exec
+
+CONVERTED = {"id": "c1", "annotations": {"sluice.dev/converted": "true"}}
+
+
+@test()
+def exec_in_a_container(lab):
+    """Its process.json is not touched."""
+    node = Node(lab)
+    path = write(lab.path("process"), json.dumps(PROCESS))
+    was = os.stat(path)
+    words = ["--root", "/r", "--log", "/l", "--log-format=json", "exec", "--pid-file", "/p",
+             "--process", path, "--detach", "c1"]
+    call = node.call(*words)
+    assert call.words == [w.encode() for w in words] and call.status == 7, call.err
+    assert os.stat(path).st_ino == was.st_ino and json.loads(read(path)) == PROCESS
+    # What the runtime was asked, and where: not in the engine's log.
+    asked = read(node.seen, "state.cmdline").split(b"\0")[2:-1]
+    assert asked == [b"--root", b"/r", b"state", b"c1"], asked
+
+
+@test()
+def exec_in_a_vm(lab):
+    """Its process.json runs the client with nothing of its own, in the place of the old one."""
+    node = Node(lab)
+    node.tell_state(CONVERTED)
+    path = write(lab.path("process"), json.dumps(PROCESS))
+    os.chmod(path, 0o600)
+    call = node.call("exec", "--process", path, "--detach", "c1")
+    assert call.words == [b"exec", b"--process", path.encode(), b"--detach", b"c1"], call.err
+    process = json.loads(read(path))
+    client = process["args"].pop(0)
+    assert os.path.basename(client) == "sluice-exec" and os.access(client, os.X_OK), client
+    assert process.pop("args") == ["--interactive", "--inherit-env", "--user", "33:34",
+                                   "--group-add", "4", "--cwd", "/srv", "--", "id", "-u"]
+    nothing = {name: [] for name in ("bounding", "effective", "inheritable", "permitted",
+                                     "ambient")}
+    assert process == {"user": {"uid": 0, "gid": 0}, "env": PROCESS["env"], "cwd": "/",
+                       "capabilities": nothing, "noNewPrivileges": True}, process
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert [name for name in os.listdir(os.path.dirname(path)) if "sluice" in name] == []
+    # The client takes these words.
+    said = subprocess.run([client, "--interactive", "--inherit-env", "--user", "33:34",
+                           "--group-add", "", "--cwd", "/srv", "--socket", "/nonexistent",
+                           "--timeout", "1", "--", "id"], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, check=False)
+    assert said.returncode == 126 and "/nonexistent" in said.stderr, said
+
+
+@test()
+def exec_on_the_line(lab):
+    """By hand, the command and what is about it goes to the client."""
+    node = Node(lab)
+    node.tell_state(CONVERTED)
+    call = node.call("exec", "-t", "--user", "33", "--cwd", "/srv", "-e", "A=1", "c1", "id", "-u")
+    client = call.words[5].decode()
+    assert call.words[:5] == [b"exec", b"-t", b"-e", b"A=1", b"c1"], call.words
+    assert os.path.basename(client) == "sluice-exec" and os.access(client, os.X_OK), client
+    assert call.words[6:] == [b"--interactive", b"--inherit-env", b"--tty", b"--user", b"33",
+                              b"--cwd", b"/srv", b"--", b"id", b"-u"], call.words
+    assert_refused(node.call("exec", "--shiny", "c1", "id"), "--shiny")
+    assert_refused(node.call("exec", "--cap", "CAP_NET_RAW", "c1", "id"), "--cap")
+    assert_refused(node.call("exec", "c1"), "no command")
+
+
+@test()
+def exec_outside(lab):
+    """Only the administrator lets a command run beside the VMM."""
+    node = Node(lab)
+    node.tell_state(CONVERTED)
+    outside = {**PROCESS, "env": ["SLUICE_EXEC_TARGET=container"]}
+    path = write(lab.path("process"), json.dumps(outside))
+    line = ["exec", "-e", "SLUICE_EXEC_TARGET=container", "c1", "id"]
+    assert_refused(node.call("exec", "--process", path, "c1"), "exec-in-container")
+    assert_refused(node.call(*line), "exec-in-container")
+    assert json.loads(read(path)) == outside
+    node.configure({"path": node.fake, "exec-in-container": True})
+    assert node.call("exec", "--process", path, "c1").status == 7
+    assert json.loads(read(path)) == outside
+    assert node.call(*line).words == [word.encode() for word in line]
+
+
+@test()
+def exec_with_a_state_that_is_not_told(lab):
+    """Without knowing where a command would run, it is not run."""
+    node = Node(lab)
+    path = write(lab.path("process"), json.dumps(PROCESS))
+    states = [(dict(state="", status=1, error="a\nlevel=error msg=\"no such container\"\n"),
+               "no such container"),
+              (dict(state="", status=0), "state of container c1"),
+              (dict(state="{\"annotations\":1}"), "annotations: must be an object"),
+              (dict(state="{} {}"), "state of container c1"),
+              (dict(state=b" " * (5 << 20) + b"{}"), "cannot tell whether container c1 is a VM")]
+    for told, why in states:
+        node.tell_state(**told)
+        for words in (["--process", path, "c1"], ["c1", "id"]):
+            assert_refused(node.call("exec", *words), why)
+    assert json.loads(read(path)) == PROCESS
+    node.configure({"path": "/nonexistent/runc"})
+    assert_refused(node.call("exec", "c1", "id"), "No such file")
+
+
+@test()
+def exec_of_hostile_process(lab):
+    """It is refused, and stays as it is."""
+    node = Node(lab)
+    node.tell_state(CONVERTED)
+    path = lab.path("process")
+    for text in ("", "{", "[]", "{}", json.dumps({**PROCESS, "args": []}),
+                 json.dumps({**PROCESS, "cwd": "srv"}), json.dumps({**PROCESS, "args": [1]}),
+                 json.dumps({**PROCESS, "user": {"uid": -1}}), json.dumps(PROCESS)[:-1] +
+                 ",\"args\":[\"other\"]}", "{\"args\":[\"\\u0000\"],\"cwd\":\"/\"}"):
+        write(path, text)
+        assert_refused(node.call("exec", "--process", path, "c1"), ":")
+        assert read(path) == text.encode()
+    os.unlink(path)
+    assert_refused(node.call("exec", "--process", path, "c1"), "No such file")
+    os.mkfifo(path)
+    assert_refused(node.call("exec", "--process", path, "c1"), "no plain file")
+
+
+# --- doctor
+
+@test()
+def runtime_doctor(lab):
+    """It finds what is there; what is wrong is said with what to do."""
+    node = Node(lab)
+
+    def ask(status):
+        call = node.call("doctor", "--json")
+        report = json.loads(call.out)
+        assert call.status == status and report["ok"] == (status == 0), (call.out, call.err)
+        assert call.err == "", call.err
+        return {finding["name"]: finding for finding in report["findings"]}
+
+    found = ask(json.loads(node.call("doctor", "--json").out)["ok"] is False)
+    assert found["runtime"]["level"] == "fail", found  # the fake's --version ends with 7
+    write(node.fake, read(node.fake).replace(b"exit 7\n", b"exit 0\n"))
+    found = ask(json.loads(node.call("doctor", "--json").out)["ok"] is False)
+    assert found["runtime"] == {"level": "ok", "name": "runtime", "advice": None,
+                                "found": f"{node.fake}, fake version 1.2.3"}, found
+    for name in ("settings", "machine-root", "sluice-vm", "sluice-exec", "sluice-agent", "sluiced",
+                 "sluice-vsock", "sluice-fs-relay", "cni"):
+        assert found[name]["level"] == "ok", found[name]
+    assert found["podman"]["level"] == "warn", found["podman"]
+    assert "[engine.runtimes]" in found["podman"]["advice"], found["podman"]
+    os.makedirs(os.path.join(node.etc, "containers", "containers.conf.d"))
+    conf = os.path.join(node.etc, "containers", "containers.conf.d", "50-sluice.conf")
+    write(conf, "# sluice-runtime\n")
+    assert ask(not all(f["level"] != "fail" for f in found.values()))["podman"]["level"] == "warn"
+    write(conf, "[engine.runtimes]\nsluice-runtime = [\"/usr/bin/sluice-runtime\"]\n")
+    found = ask(not all(f["level"] != "fail" for f in found.values()))
+    assert found["podman"]["level"] == "ok" and "50-sluice.conf" in found["podman"]["found"]
+    lines = node.call("doctor").out.decode().splitlines()
+    assert [line.split()[:2] for line in lines] == [[f["level"], f["name"]]
+                                                    for f in found.values()], lines
+    node.configure({"path": node.program, "machine-root": "/nonexistent",
+                    "machine-binds": "/nonexistent/too"})
+    found = ask(1)
+    bad = ("runtime", "machine-root", "machine-binds", "sluice-vm", "sluice-exec", "kernel")
+    assert {found[name]["level"] for name in bad} == {"fail"}, found
+    assert all(found[name]["advice"] for name in bad), found
+    node.configure("{")
+    assert ask(1)["settings"]["level"] == "fail"
+    call = node.call("doctor", "--shiny")
+    assert call.status == 2 and "--shiny" in call.err, call.err
+    assert "Usage: sluice-runtime" in node.call("--help").out.decode()
