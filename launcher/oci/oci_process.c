@@ -253,7 +253,9 @@ static int put_capabilities(json_object *process, bool nfs, struct err *err)
 
 static int put_args(json_object *process, const char *programs, struct err *err)
 {
-	static const char *const words[] = { "run", "--container", CONTAINER_SPEC_PATH };
+	/* Where an exec's client looks for it, whatever settings say. */
+	static const char *const words[] = { "run", "--name=vm0", "--run-dir=/run/sluice",
+		"--container", CONTAINER_SPEC_PATH };
 	json_object *args = json_object_new_array();
 	char path[PATH_MAX + 16];
 	int ret = oci_put(process, "args", args, err);

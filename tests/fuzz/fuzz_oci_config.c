@@ -106,7 +106,7 @@ static void check_config(json_object *config)
 	assert(json_object_get_boolean(member(member(config, "root"), "readonly")));
 	assert(strcmp(json_object_get_string(json_object_array_get_idx(member(process, "args"), 0)),
 		       "/usr/bin/sluice-vm") == 0);
-	assert(json_object_array_length(member(process, "args")) == 4);
+	assert(json_object_array_length(member(process, "args")) == 6);
 	assert(json_object_get_int(member(member(process, "user"), "uid")) == 0);
 	assert(json_object_get_boolean(member(process, "noNewPrivileges")));
 	assert(json_object_array_length(member(process, "env")) <= 2);

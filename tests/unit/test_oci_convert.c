@@ -65,7 +65,8 @@ static void test_the_machine(void **state)
 			facts, &config);
 
 	oci_expect(config, "process/args",
-		"[ \"\\/usr\\/bin\\/sluice-vm\", \"run\", \"--container\", "
+		"[ \"\\/usr\\/bin\\/sluice-vm\", \"run\", \"--name=vm0\", "
+		"\"--run-dir=\\/run\\/sluice\", \"--container\", "
 		"\"\\/sluice\\/container.json\" ]");
 	oci_expect(config, "process/user", "{ \"uid\": 0, \"gid\": 0 }");
 	oci_expect(config, "process/cwd", "/");
