@@ -9,11 +9,14 @@ from guest import die_with_parent
 
 
 def start_inside(variable, value="1", pass_fds=()):
-    """This program once more, as the first process of namespaces of its own (mount, process, network).
+    """This program once more, in namespaces of its own (mount, process, network).
 
-    It knows by `variable`, which is in its environment only, and ends with us.
+    It knows by `variable`, which is in its environment only, and ends with us. The first process
+    there is a shell, which waits for all: container engines leave processes behind that they ask for
+    later, and one that has ended but not been waited for is one that runs.
     """
     argv = ["unshare", "--mount", "--propagation", "private", "--net", "--pid", "--fork",
-            "--kill-child=KILL", "--mount-proc", sys.executable, *sys.argv]
+            "--kill-child=KILL", "--mount-proc", "sh", "-c", '"$@"; exit $?', "first",
+            sys.executable, *sys.argv]
     return subprocess.Popen(argv, env=dict(os.environ, **{variable: value}), pass_fds=pass_fds,
                             preexec_fn=die_with_parent)

@@ -33,14 +33,14 @@ def _own_terminal():
 class Terminal:
     """We are the keyboard and the screen; `seen` is what has been on it."""
 
-    def __init__(self, argv, rows=24, columns=80):
+    def __init__(self, argv, rows=24, columns=80, env=None):
         self.argv, self.seen = argv, b""
         self.master, self.slave = pty.openpty()
         self.resize(rows, columns)
         self.before = termios.tcgetattr(self.slave)
         os.set_blocking(self.master, False)
         self.process = subprocess.Popen(argv, stdin=self.slave, stdout=self.slave,
-                                        stderr=self.slave, preexec_fn=_own_terminal)
+                                        stderr=self.slave, env=env, preexec_fn=_own_terminal)
 
     def __enter__(self):
         return self

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What users of podman and containerd count on, whatever runs the container.
+
+Each test takes a Kind: which runtime is asked, with which annotations. It says nothing of how the
+runtime does it: with runc these are tests of the test bed.
+"""
+
+import concurrent.futures
+import hashlib
+import os
+import time
+
+from ctr import Containerd
+from lab import wait_until
+from podman import GATEWAY, Podman, pod
+from suite import test
+
+SUITE = "oci"
+
+READY = "echo ready; "
+FOREVER = "while :; do sleep 0.1; done"
+
+
+class Kind:
+    """A way to run containers."""
+
+    def __init__(self, runtime, annotations=None):
+        self.runtime, self.annotations = runtime, annotations or {}
+
+    def podman(self, lab, **options):
+        return Podman(lab, self.runtime, self.annotations, **options)
+
+    def pod_annotations(self, name):
+        """Of a pod of which the container `name` is the one."""
+        return {key: name if key == "sluice.dev/vm" else value
+                for key, value in self.annotations.items()}
+
+
+RUNC = Kind("runc")
+PASSED_ON = Kind("sluice-runtime")
+UML = Kind("sluice-runtime", {"sluice.dev/vm": "true", "sluice.dev/vmm": "uml"})
+
+EACH = {"runc": RUNC}
+
+
+@test(limit=120, each=EACH)
+def podman_status(lab, kind):
+    """What a container says and how it ends."""
+    with kind.podman(lab) as engine:
+        done = engine.run("echo out; echo err >&2; exit 7").check(7)
+        assert (done.out, done.err) == (b"out\n", b"err\n"), (done.out, done.err)
+        engine.run("sh -c 'kill -9 $$'; exit $?").check(137)
+        engine.run(["no-such-command"]).check(127)
+        engine.run(["/etc/passwd"]).check(126)
+        data = os.urandom(300000)
+        done = engine.run("sha256sum; exit 3", data=data).check(3)
+        assert done.out.split()[0].decode() == hashlib.sha256(data).hexdigest(), done.out
+
+
+@test(limit=60, each=EACH)
+def podman_process(lab, kind):
+    """Words, environment, user, groups, directory, limits, host name."""
+    with kind.podman(lab) as engine:
+        odd = "a b\n'\"$x\\ é"
+        done = engine.run(["cat", "/proc/self/cmdline", "-", odd, ""], "-i").check(1)
+        assert done.out.split(b"\0")[2:5] == [b"-", odd.encode(), b""], done.out
+        who = "echo $A/$B; id -u; id -g; id -G; pwd; ulimit -n; umask; hostname; cat /etc/hostname"
+        done = engine.run(who, "--env=A=1", "--env=B=x y", "--user=www", "--workdir=/var",
+                          "--ulimit=nofile=700:800", "--ulimit=nproc=4096:4096", "--umask=0027",
+                          "--hostname=web-0").check()
+        assert done.out.decode().split("\n")[:9] == [
+            "1/x y", "33", "33", "33 4 29", "/var", "700", "0027", "web-0", "web-0"], done.out
+        # What podman makes for the container is there.
+        done = engine.run("cat /etc/hosts /etc/resolv.conf", "--add-host=db:10.9.8.7",
+                          "--dns=10.1.1.1").check()
+        assert b"10.9.8.7" in done.out and b"nameserver 10.1.1.1" in done.out, done.out
+
+
+@test(limit=60, each=EACH)
+def podman_exec(lab, kind):
+    """Commands beside it: status, streams, user, environment; many at a time."""
+    with kind.podman(lab) as engine:
+        web = engine.start("echo mine >/tmp/file; echo ready; sleep 1000").wait_for_log("ready")
+        done = web.exec("cat /tmp/file; echo err >&2; exit 5").check(5)
+        assert (done.out, done.err) == (b"mine\n", b"err\n"), (done.out, done.err)
+        data = os.urandom(300000)
+        done = web.exec("sha256sum", data=data).check()
+        assert done.out.split()[0].decode() == hashlib.sha256(data).hexdigest(), done.out
+        done = web.exec("id -u; pwd; echo $A", "--user=33", "--workdir=/var", "--env=A=x y").check()
+        assert done.out == b"33\n/var\nx y\n", done.out
+        web.exec("kill -9 $$").check(137)
+        web.exec(["no-such-command"]).check(127)
+        web.exec(["/etc/passwd"]).check(126)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for i, done in enumerate(pool.map(lambda i: web.exec(f"echo {i}; exit {i}"), range(8))):
+                assert done.check(i).out == b"%d\n" % i, done.out
+        job = engine.spawn("exec", web.name, "sh", "-c", READY + FOREVER).wait_for("ready")
+        web.call("rm", "-f", "-t", "0")
+        assert job.wait(20).status != 0
+
+
+@test(limit=60, each=EACH)
+def podman_terminal(lab, kind):
+    """run -it and exec -it: a terminal's size, its changes, its keys."""
+    script = ("trap 'stty size' WINCH; trap 'echo INT; exit 9' INT; stty size; tty; echo ready; "
+              "while :; do sleep 0.05; done")
+    with kind.podman(lab) as engine:
+        with engine.terminal(*engine.run_words(script, "-it", "--name=tty"),
+                             rows=33, columns=101) as term:
+            use_terminal(term)
+        assert engine.call("wait", "tty") == "9"
+        web = engine.start(FOREVER)
+        with web.exec_terminal(script, rows=33, columns=101) as term:
+            use_terminal(term)
+
+
+def use_terminal(term):
+    term.wait_for("ready\r\n")
+    assert b"/dev/" in term.seen, term.seen
+    # podman says the size once it is attached; the shell may have looked before.
+    term.resize(44, 122)
+    term.wait_for("44 122\r\n")
+    term.resize(45, 80)
+    term.wait_for("45 80\r\n")
+    term.type("\x03").wait_for("INT\r\n")
+    assert term.wait() == 9, term.tail()
+
+
+@test(limit=60, each=EACH)
+def podman_logs(lab, kind):
+    """Both streams apart; -f ends with the container, and nothing said before is missing."""
+    with kind.podman(lab) as engine:
+        n = 20000
+        talker = engine.start(f"seq {n}; seq {n} >&2; echo last; echo last >&2")
+        assert talker.wait() == 0
+        said = "".join(f"{i}\n" for i in range(1, n + 1)) + "last\n"
+        out, err = talker.logs()
+        assert (out, err) == (said, said), (out[-100:], err[-100:])
+
+        web = engine.start("echo one; echo two >&2; sleep 1000")
+        job = engine.spawn("logs", "-f", web.name).wait_for("one\n")
+        web.call("kill")
+        done = job.wait(20).check()
+        assert (done.out, done.err) == (b"one\n", b"two\n"), (done.out, done.err)
+
+
+@test(limit=90, each=EACH)
+def podman_stop(lab, kind):
+    """The image's signal, the workload's answer, and the engine's patience."""
+    with kind.podman(lab) as engine:
+        image = engine.add_image("localhost/usr1:1", "STOPSIGNAL SIGUSR1")
+        polite = engine.start("trap 'echo bye; exit 4' USR1; echo ready; " + FOREVER, image=image)
+        polite.wait_for_log("ready")
+        seconds = timed(lambda: polite.call("stop", "-t", "20"))
+        assert seconds < 10 and polite.wait() == 4, seconds
+        assert polite.logs()[0] == "ready\nbye\n", polite.logs()
+
+        deaf = engine.start("trap '' TERM; echo ready; " + FOREVER).wait_for_log("ready")
+        seconds = timed(lambda: deaf.call("stop", "-t", "2"))
+        assert 2 <= seconds < 8 and deaf.wait() == 137, seconds
+
+
+def timed(action):
+    begun = time.monotonic()
+    action()
+    return time.monotonic() - begun
+
+
+@test(limit=60, each=EACH)
+def podman_kill(lab, kind):
+    """Signals reach the workload; KILL ends it at once, and so does rm -f."""
+    with kind.podman(lab) as engine:
+        web = engine.start("trap 'echo hup' HUP; echo ready; " + FOREVER).wait_for_log("ready")
+        web.call("kill", "-s", "HUP")
+        web.wait_for_log("hup")
+        assert timed(lambda: web.call("kill")) < 5
+        assert web.wait(10) == 137
+        # Whoever waits in front of it learns of it, and passes signals on.
+        job = engine.spawn(*engine.run_words("trap 'exit 6' TERM; echo ready; " + FOREVER))
+        job.wait_for("ready")
+        job.process.terminate()
+        assert job.wait(20).status == 6
+        # At any moment of its start.
+        for delay in (0, 0.1, 0.3, 1):
+            early = engine.start("sleep 1000")
+            time.sleep(delay)
+            assert timed(lambda early=early: early.call("rm", "-f", "-t", "0")) < 5
+            assert not engine.call("ps", "-aq", "--filter", f"name={early.name}")
+
+
+@test(limit=60, each=EACH)
+def podman_restart(lab, kind):
+    """The same network and files, another process."""
+    with kind.podman(lab) as engine:
+        web = engine.start("cat /file; echo again >/file; echo ready; exec sleep 1000")
+        web.wait_for_log("ready")
+        before = web.address(), web.inspect(".NetworkSettings.SandboxKey")
+        web.call("restart", "-t", "0")
+        web.wait_for_log("again\nready")
+        assert (web.address(), web.inspect(".NetworkSettings.SandboxKey")) == before
+        assert web.exec("cat /file").check().out == b"again\n"
+        web.call("stop", "-t", "0")
+        web.call("start")
+        wait_until(lambda: web.logs()[0].count("ready") == 3, "it to run for the third time", 30)
+
+
+@test(limit=60, each=EACH)
+def podman_health(lab, kind):
+    """The engine's check is a command in it, and what that says counts."""
+    with kind.podman(lab) as engine:
+        web = engine.start("touch /tmp/well; echo ready; exec sleep 1000",
+                           "--health-cmd=test -e /tmp/well", "--health-retries=1")
+        web.wait_for_log("ready")
+        engine.try_call("healthcheck", "run", web.name).check()
+        assert web.inspect(".State.Health.Status") == "healthy"
+        web.exec("rm /tmp/well").check()
+        engine.try_call("healthcheck", "run", web.name).check(1)
+        assert web.inspect(".State.Health.Status") == "unhealthy"
+
+
+@test(limit=90, each=EACH)
+def podman_network(lab, kind):
+    """Containers, their host and published ports reach each other, with what they send."""
+    serve = "cat /dev/urandom | head -c 4000000 >/tmp/page; cd /tmp; echo ready; exec httpd -f -p 80"
+    with kind.podman(lab) as engine:
+        web = engine.start(serve, "-p", "8080:80").wait_for_log("ready")
+        near = engine.start("sleep 1000")
+        page = web.exec("sha256sum /tmp/page").check().out.split()[0].decode()
+        fetch = "busybox wget -q -O - http://{}/page | sha256sum"
+        for address in (web.address(), "127.0.0.1:8080", f"{GATEWAY}:8080"):
+            assert page in engine.node.namespace.run(fetch.format(address)), address
+        for address in (web.address(), f"{GATEWAY}:8080"):
+            assert page in near.exec(fetch.format(address)).check().out.decode(), address
+        engine.node.namespace.run("mkdir -p /run/node-www; echo hello >/run/node-www/page")
+        job = engine.node.namespace.spawn("exec busybox httpd -f -p 81 -h /run/node-www")
+        wait_until(lambda: engine.node.namespace.try_run("busybox nc -z 127.0.0.1 81")[0] == 0,
+                   "the host to serve")
+        for container in (web, near):
+            done = container.exec(f"wget -q -O - http://{GATEWAY}:81/page").check()
+            assert done.out == b"hello\n", done.out
+        for source, sink in ((web, near), (near, web)):
+            source.exec(f"ping -c 2 -i 0.2 -W 5 {sink.address()}").check()
+        job.kill()
+
+
+@test(limit=60, each=EACH)
+def podman_init(lab, kind):
+    """--init: a workload without handlers is ended by its stop signal, orphans are waited for."""
+    with kind.podman(lab) as engine:
+        web = engine.start("echo ready; exec sleep 1000", "--init").wait_for_log("ready")
+        web.exec("sleep 0.01 & exit 0").check()
+        wait_until(lambda: b"Z" not in web.exec(
+            "cat /proc/[0-9]*/stat | awk '{print $3}'").check().out, "orphans to be waited for")
+        assert timed(lambda: web.call("stop", "-t", "20")) < 10
+        assert web.wait() == 143
+        engine.run("exit 12", "--init").check(12)
+
+
+@test(limit=60, each=EACH)
+def podman_files(lab, kind):
+    """Volumes of every sort, a root that is read-only, files that the image does not have."""
+    with kind.podman(lab) as engine:
+        shared = lab.path("shared")
+        os.makedirs(shared)
+        with open(os.path.join(shared, "given"), "w", encoding="ascii") as file:
+            file.write("given\n")
+        done = engine.run(
+            "cat /data/given; echo made >/data/made; cat /deep/er/given; echo x >/deep/er/no; "
+            "df -P /mem | grep -c tmpfs; echo x >/mem/file && echo mem; cat /one",
+            f"--volume={shared}:/data", f"--volume={shared}:/deep/er:ro",
+            "--tmpfs=/mem:size=1m", f"--volume={shared}/given:/one").check()
+        assert done.out == b"given\ngiven\n1\nmem\ngiven\n" and b"ead-only" in done.err, (
+            done.out, done.err)
+        with open(os.path.join(shared, "made"), encoding="ascii") as file:
+            assert file.read() == "made\n"
+        engine.run("echo kept >/kept/file", "--volume=named:/kept").check()
+        assert engine.run("cat /kept/file", "--volume=named:/kept").check().out == b"kept\n"
+        engine.call("volume", "rm", "named")
+        done = engine.run("touch /no 2>/dev/null || echo no; touch /tmp/yes && echo yes",
+                          "--read-only").check()
+        assert done.out == b"no\nyes\n", done.out
+
+
+@test(limit=120, each=EACH)
+def podman_kube_play(lab, kind):
+    """A pod of two, its annotations on their way to the runtime, and its end."""
+    page = "mkdir -p /www; echo from web >/www/page; echo ready; exec httpd -f -p 80 -h /www"
+    manifest = pod("front", [
+        {"name": "web", "command": page},
+        {"name": "side", "command": "until wget -q -O - http://127.0.0.1/page; do sleep 0.1; done; "
+                                    "echo mine; exec sleep 1000"}],
+        annotations={"example.org/note": "a\"b", **kind.pod_annotations("web")})
+    with kind.podman(lab) as engine:
+        engine.kube_play(manifest).check()
+        web, side = engine.container("front-web"), engine.container("front-side")
+        web.wait_for_log("ready")
+        side.wait_for_log("from web\nmine")
+        for container in (web, side):
+            assert container.config()["annotations"]["example.org/note"] == "a\"b"
+        assert web.exec("wget -q -O - http://127.0.0.1/page").check().out == b"from web\n"
+        engine.kube_down(manifest).check()
+        assert not engine.call("ps", "-aq") and not engine.call("pod", "ps", "-q")
+
+
+@test(limit=120, each=EACH)
+def podman_rounds(lab, kind):
+    """Round after round nothing is left, however it ends."""
+    with kind.podman(lab) as engine:
+        engine.run("true", "-p", "8080:80").check()
+        engine.note_ids()
+        before = engine.node.census()
+        for i in range(100 if lab.soak else 3):
+            web = engine.start("echo ready; exec sleep 1000", "-p", "8080:80")
+            web.wait_for_log("ready")
+            web.exec("true").check()
+            if i % 3 == 0:
+                web.call("kill")
+            elif i % 3 == 1:
+                web.call("stop", "-t", "1")
+            web.call("rm", "-f", "-t", "0")
+        engine.note_ids()
+        wait_until(lambda: engine.node.census() == before, "nothing to be left")
+
+
+@test(limit=120, each=EACH)
+def containerd_run(lab, kind):
+    """The same through containerd's shim, with its own seccomp profile."""
+    with Containerd(lab, kind.runtime, kind.annotations) as engine:
+        done = engine.run("echo out; echo err >&2; exit 7").check(7)
+        assert (done.out, done.err) == (b"out\n", b"err\n"), (done.out, done.err)
+        web = engine.start("echo mine >/tmp/file; exec sleep 1000")
+        wait_until(lambda: web.exec("cat /tmp/file").out == b"mine\n", "it to run", 30)
+        web.exec("echo err >&2; exit 5").check(5)
+        done = web.exec("grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status").check()
+        assert done.out.split() == [b"NoNewPrivs:", b"1", b"Seccomp:", b"2"], done.out
+        web.kill()
