@@ -35,7 +35,7 @@ class Node:
     def __init__(self, lab):
         self.lab = lab
         self.namespace = lab.namespace("node")
-        self.ids = set()  # of containers and pods that there have been: their control groups' names
+        self.ids = set()  # of containers that there have been: in their control groups' names
         self._cgroups = os.open(CGROUPS, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._cgroups, fcntl.LOCK_SH)
         for path in PRIVATE:
