@@ -146,17 +146,21 @@ def podman_logs(lab, kind):
 
 @test(limit=60, each=EACH)
 def podman_attach(lab, kind):
-    """To what runs, again and again: its output from then on, its input, its end."""
+    """To what runs: its output from then on, its input, its end."""
     with kind.podman(lab) as engine:
-        web = engine.start("while :; do echo tick; sleep 0.1; done & echo ready; read x; echo got $x; "
-                           "exit 8", "-i").wait_for_log("ready")
+        clock = engine.start("while :; do echo tick; sleep 0.1; done")
         for _ in range(2):
-            job = engine.spawn("attach", "--no-stdin", "--sig-proxy=false", web.name)
+            job = engine.spawn("attach", "--no-stdin", "--sig-proxy=false", clock.name)
             job.wait_for("tick\ntick\n").process.kill()
             job.wait()
-        done = engine.try_call("attach", web.name, data=b"end\n", timeout=20).check(8)
-        assert b"got end\n" in done.out, done.out
-        assert web.wait() == 8
+        job = engine.spawn("attach", "--no-stdin", clock.name).wait_for("tick")
+        clock.call("kill")
+        job.wait(20)
+        assert clock.wait() == 137
+        asks = engine.start("echo ready; read x; echo got $x; exit 8", "-i").wait_for_log("ready")
+        done = engine.try_call("attach", asks.name, data=b"it\n", timeout=20)
+        assert b"got it\n" in done.out, done.out
+        assert asks.wait() == 8
 
 
 @test(limit=90, each=EACH)
