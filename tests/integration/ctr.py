@@ -25,6 +25,7 @@ from guest import die_with_parent
 from lab import LabError, wait_until
 from oci_node import CGROUPS, Node
 from podman import CNI_PLUGINS, IMAGE, shell
+from terminal import Terminal
 from vm import make_rootfs
 
 SUBNET = "10.90.0.0/24"
@@ -36,6 +37,9 @@ state = "{dir}/state"
 disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs",
     "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs",
     "io.containerd.snapshotter.v1.devmapper", "io.containerd.tracing.processor.v1.otlp"]
+
+[debug]
+level = "warn"
 
 [grpc]
 address = "{socket}"
@@ -61,7 +65,7 @@ class Containerd:
         os.makedirs(self.dir)
         # Also the name of the control groups' parent, which all tests share.
         self.name = "sluice-" + uuid.uuid4().hex[:12]
-        self._pods = []
+        self._pods = {}  # task: what the CNI said when its network was made
         self.node = Node(lab)
         try:
             self._start_daemon()
@@ -148,8 +152,8 @@ class Containerd:
     def _run_words(self, task_id, command, options):
         annotations = [f"--annotation={key}={value}" for key, value in self.annotations.items()]
         return ["run", "--snapshotter", "native", "--runc-binary", self.runtime, "--seccomp",
-                "--with-ns", f"network:/run/netns/{task_id}", *annotations, *options, IMAGE, task_id,
-                *shell(command)]
+                "--with-ns", f"network:/run/netns/{task_id}", *annotations, *options,
+                IMAGE, task_id, *shell(command)]
 
     def run(self, command, *options, timeout=60, data=b""):
         """A container to its end, which is removed then: Done."""
@@ -179,14 +183,17 @@ class Containerd:
         task_id = f"{self.name}-{len(self.node.ids)}"
         self.node.ids.add(task_id)
         subprocess.run(["ip", "netns", "add", task_id], check=True)
-        self._pods.append(task_id)
-        self._cni("ADD", task_id)
+        self._pods[task_id] = {}
+        self._pods[task_id] = json.loads(self._cni("ADD", task_id))
         return task_id
+
+    def address(self, task_id):
+        return self._pods[task_id]["ips"][0]["address"].split("/")[0]
 
     def _unplug(self, task_id):
         self._cni("DEL", task_id)
         subprocess.run(["ip", "netns", "del", task_id], check=True)
-        self._pods.remove(task_id)
+        del self._pods[task_id]
 
     def _cni(self, verb, task_id):
         config = {"cniVersion": "1.0.0", "name": "pods", "type": "bridge", "bridge": "cni-sluice0",
@@ -195,8 +202,8 @@ class Containerd:
                            "routes": [{"dst": "0.0.0.0/0"}]}}
         env = dict(os.environ, CNI_COMMAND=verb, CNI_CONTAINERID=task_id, CNI_IFNAME="eth0",
                    CNI_NETNS=f"/run/netns/{task_id}", CNI_PATH=CNI_PLUGINS)
-        self.node.run([os.path.join(CNI_PLUGINS, "bridge")], data=json.dumps(config).encode(),
-                      env=env).check()
+        return self.node.run([os.path.join(CNI_PLUGINS, "bridge")],
+                             data=json.dumps(config).encode(), env=env).check().out
 
 
 class Task:
@@ -206,11 +213,21 @@ class Task:
         self.engine, self.id = engine, task_id
         self._n_execs = 0
 
+    def _exec_words(self, command, options):
+        self._n_execs += 1
+        return ["tasks", "exec", "--exec-id", f"e{self._n_execs}", *options, self.id,
+                *shell(command)]
+
     def exec(self, command, *options, timeout=60, data=b""):
         """To its end: Done."""
-        self._n_execs += 1
-        return self.engine.try_call("tasks", "exec", "--exec-id", f"e{self._n_execs}", *options,
-                                    self.id, *shell(command), timeout=timeout, data=data)
+        return self.engine.try_call(*self._exec_words(command, options), timeout=timeout, data=data)
+
+    def exec_terminal(self, command, *options):
+        argv = self.engine.argv(*self._exec_words(command, ["--tty", *options]))
+        return Terminal(self.engine.node.argv(argv))
+
+    def address(self):
+        return self.engine.address(self.id)
 
     def kill(self, number=signal.SIGKILL):
         self.engine.call("tasks", "kill", "--signal", str(int(number)), self.id)

@@ -12,6 +12,7 @@ run.py gives each worker. Control groups are the machine's: there is one tree fo
 import contextlib
 import fcntl
 import glob
+import json
 import os
 import re
 import signal
@@ -82,6 +83,12 @@ class Node:
             raise LabError(f"{words}: still running after {timeout} s\n" +
                            b"\n".join(said).decode(errors="replace"))
         return Done(words, status, *said)
+
+    def configure(self, settings):
+        """What the administrator says to Sluice's programs."""
+        with open("/etc/sluice/sluice.json", "w", encoding="ascii") as file:
+            json.dump(settings, file, indent=1)
+        self.before["files"] = _state_files()
 
     # --- what there is
 

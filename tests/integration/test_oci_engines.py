@@ -1,46 +1,26 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What users of podman and containerd count on, whatever runs the container.
 
-Each test takes a Kind: which runtime is asked, with which annotations. It says nothing of how the
-runtime does it: with runc these are tests of the test bed.
+Each test takes a Kind of oci_kinds.py and says nothing of how that does it: with runc these are
+tests of the test bed.
 """
 
 import concurrent.futures
 import hashlib
 import os
+import signal
 import time
 
-from ctr import Containerd
 from lab import wait_until
-from podman import GATEWAY, Podman, pod
+from oci_kinds import EACH
+from podman import GATEWAY, pod
 from suite import test
 
 SUITE = "oci"
 
-READY = "echo ready; "
 FOREVER = "while :; do sleep 0.1; done"
-
-
-class Kind:
-    """A way to run containers."""
-
-    def __init__(self, runtime, annotations=None):
-        self.runtime, self.annotations = runtime, annotations or {}
-
-    def podman(self, lab, **options):
-        return Podman(lab, self.runtime, self.annotations, **options)
-
-    def pod_annotations(self, name):
-        """Of a pod of which the container `name` is the one."""
-        return {key: name if key == "sluice.dev/vm" else value
-                for key, value in self.annotations.items()}
-
-
-RUNC = Kind("runc")
-PASSED_ON = Kind("sluice-runtime")
-UML = Kind("sluice-runtime", {"sluice.dev/vm": "true", "sluice.dev/vmm": "uml"})
-
-EACH = {"runc": RUNC}
+TALKER = ("trap 'echo changed' WINCH; trap 'echo INT; exit 9' INT; tty; echo ready; "
+          "while :; do stty size; sleep 0.1; done")
 
 
 @test(limit=120, each=EACH)
@@ -94,7 +74,7 @@ def podman_exec(lab, kind):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             for i, done in enumerate(pool.map(lambda i: web.exec(f"echo {i}; exit {i}"), range(8))):
                 assert done.check(i).out == b"%d\n" % i, done.out
-        job = engine.spawn("exec", web.name, "sh", "-c", READY + FOREVER).wait_for("ready")
+        job = engine.spawn("exec", web.name, "sh", "-c", "echo ready; " + FOREVER).wait_for("ready")
         web.call("rm", "-f", "-t", "0")
         assert job.wait(20).status != 0
 
@@ -102,27 +82,26 @@ def podman_exec(lab, kind):
 @test(limit=60, each=EACH)
 def podman_terminal(lab, kind):
     """run -it and exec -it: a terminal's size, its changes, its keys."""
-    script = ("trap 'stty size' WINCH; trap 'echo INT; exit 9' INT; stty size; tty; echo ready; "
-              "while :; do sleep 0.05; done")
     with kind.podman(lab) as engine:
-        with engine.terminal(*engine.run_words(script, "-it", "--name=tty"),
+        with engine.terminal(*engine.run_words(TALKER, "-it", "--name=tty"),
                              rows=33, columns=101) as term:
-            use_terminal(term)
+            use_terminal(term, 33, 101)
         assert engine.call("wait", "tty") == "9"
         web = engine.start(FOREVER)
-        with web.exec_terminal(script, rows=33, columns=101) as term:
-            use_terminal(term)
+        with web.exec_terminal(TALKER, rows=33, columns=101) as term:
+            use_terminal(term, 33, 101)
 
 
-def use_terminal(term):
-    term.wait_for("ready\r\n")
+def use_terminal(term, rows=24, columns=80):
+    """Of TALKER, from its first size on."""
+    term.wait_for("ready\r")
     assert b"/dev/" in term.seen, term.seen
-    # podman says the size once it is attached; the shell may have looked before.
-    term.resize(44, 122)
-    term.wait_for("44 122\r\n")
-    term.resize(45, 80)
-    term.wait_for("45 80\r\n")
-    term.type("\x03").wait_for("INT\r\n")
+    term.wait_for(f"{rows} {columns}\r")
+    for rows, columns in ((44, 122), (45, 80)):
+        term.seen = b""
+        term.resize(rows, columns)
+        term.wait_for("changed\r").wait_for(f"{rows} {columns}\r")
+    term.type("\x03").wait_for("INT\r")
     assert term.wait() == 9, term.tail()
 
 
@@ -249,7 +228,7 @@ def podman_health(lab, kind):
 @test(limit=90, each=EACH)
 def podman_network(lab, kind):
     """Containers, their host and published ports reach each other, with what they send."""
-    serve = "cat /dev/urandom | head -c 4000000 >/tmp/page; cd /tmp; echo ready; exec httpd -f -p 80"
+    serve = "head -c 4000000 /dev/urandom >/tmp/page; cd /tmp; echo ready; exec httpd -f -p 80"
     with kind.podman(lab) as engine:
         web = engine.start(serve, "-p", "8080:80").wait_for_log("ready")
         near = engine.start("echo near >/page; echo ready; exec httpd -f -h /")
@@ -354,7 +333,7 @@ def podman_rounds(lab, kind):
 @test(limit=120, each=EACH)
 def containerd_run(lab, kind):
     """The same through containerd's shim, with its own seccomp profile."""
-    with Containerd(lab, kind.runtime, kind.annotations) as engine:
+    with kind.containerd(lab) as engine:
         done = engine.run("echo out; echo err >&2; exit 7").check(7)
         assert (done.out, done.err) == (b"out\n", b"err\n"), (done.out, done.err)
         web = engine.start("echo mine >/tmp/file; exec sleep 1000")
@@ -363,3 +342,29 @@ def containerd_run(lab, kind):
         done = web.exec("grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status").check()
         assert done.out.split() == [b"NoNewPrivs:", b"1", b"Seccomp:", b"2"], done.out
         web.kill()
+
+
+@test(limit=90, each=EACH)
+def containerd_network_and_files(lab, kind):
+    """Volumes, its terminal, and the network that it was given."""
+    shared = lab.path("shared")
+    os.makedirs(shared)
+    with open(os.path.join(shared, "page"), "w", encoding="ascii") as file:
+        file.write("given\n")
+    mount = f"type=bind,src={shared},dst=/data,options=rbind:"
+    with kind.containerd(lab) as engine:
+        web = engine.start("exec httpd -f -p 80 -h /data", f"--mount={mount}rw")
+        address = web.address()
+        fetch = f"wget -q -O - http://{address}/page"
+        wait_until(lambda: engine.node.namespace.try_run("busybox " + fetch) == (0, "given\n"),
+                   "the container to serve its node", 30)
+        done = engine.run(f"{fetch}; cat /data/page; echo x >/data/no", f"--mount={mount}ro")
+        assert done.out == b"given\ngiven\n" and b"ead-only" in done.err, (done.out, done.err)
+        web.exec("echo made >/data/made").check()
+        with open(os.path.join(shared, "made"), encoding="ascii") as file:
+            assert file.read() == "made\n"
+        with web.exec_terminal(TALKER) as term:
+            use_terminal(term)
+        web.kill(signal.SIGTERM)
+        web.kill(signal.SIGKILL)
+        web.wait_stopped()

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Containers that are VMs: where that shows, and where it must not matter who made the image."""
+
+import os
+import signal
+
+from lab import wait_until
+from oci_kinds import EACH_VM, VM
+from suite import test
+from vm import make_rootfs
+
+SUITE = "oci"
+
+SLEEPER = "echo ready; exec sleep 1000"
+
+
+@test(limit=60, each=EACH_VM)
+def vm_has_a_kernel(lab, kind):
+    """Of its own: for the workload, for what is run beside it, and for nobody else."""
+    with kind.podman(lab) as engine:
+        web = engine.start(SLEEPER).wait_for_log("ready")
+        node = os.uname().release
+        theirs = web.exec("uname -r").check().out.decode().strip()
+        assert theirs and theirs != node, theirs
+        done = engine.run("uname -r", annotations={VM: "false"}).check()
+        assert done.out.decode().strip() == node, done.out
+
+
+@test(limit=120, each=EACH_VM)
+def vm_is_refused(lab, kind):
+    """What cannot be, or must not be asked for: each time one line says what and why."""
+    with kind.podman(lab) as engine:
+        for options, annotations, word in (
+                (["--network=host"], {}, "network"),
+                (["--pid=host"], {}, "pid"),
+                (["--privileged"], {}, "privileged"),
+                (["--uidmap=0:100000:65536"], {}, "user namespace"),
+                ([], {"sluice.dev/nonsense": "1"}, "sluice.dev/nonsense"),
+                ([], {"sluice.dev/memory": "lots"}, "sluice.dev/memory"),
+                ([], {"sluice.dev/vmm": "vmware"}, "qemu"),
+                ([], {"sluice.dev/kernel": "/etc/passwd"}, "sluice.dev/kernel"),
+                ([], {VM: "perhaps not"}, VM)):
+            done = engine.run("echo started", *options,
+                              annotations={**kind.annotations, **annotations})
+            assert done.status != 0 and b"started" not in done.out, (options, annotations, done.out)
+            assert word in done.err.decode(), (options, annotations, done.err)
+            assert done.err.count(b"\n") <= 2, done.err
+
+
+@test(limit=90, each=EACH_VM)
+def vm_of_a_hostile_image(lab, kind):
+    """Links in the image lead inside the image, also below volumes."""
+    root = make_rootfs(lab.path("hostile"))
+    os.makedirs(os.path.join(root, "usr", "local", "bin"))
+    os.symlink("/usr/local", os.path.join(root, "evil"))
+    os.symlink("/run", os.path.join(root, "var", "run"))
+    secret, bad = lab.path("secret"), lab.path("bad")
+    for directory, name in ((secret, "token"), (bad, "sluiced"), (bad, "sluice-evil")):
+        os.makedirs(directory, exist_ok=True)
+        with open(os.path.join(directory, name), "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\necho theirs\n")
+        os.chmod(os.path.join(directory, name), 0o755)
+    with kind.podman(lab) as engine:
+        image = engine.add_image("localhost/hostile:1", rootfs=root)
+        web = engine.start(SLEEPER, f"--volume={secret}:/var/run/secrets:ro",
+                           f"--volume={bad}:/evil/bin", image=image).wait_for_log("ready")
+        done = web.exec("cat /run/secrets/token; /usr/local/bin/sluice-evil").check()
+        assert done.out.endswith(b"theirs\n") and b"#!" in done.out, done.out
+        ours = f"/proc/{web.inspect('.State.Pid')}/root"
+        for place in ("usr/local/bin", "usr/bin", "usr/sbin", "bin", "run", "evil/bin"):
+            path = os.path.join(ours, place)
+            assert not os.path.exists(os.path.join(path, "sluice-evil")), path
+            assert not os.path.exists(os.path.join(path, "secrets")), path
+
+
+@test(limit=60, each=EACH_VM)
+def vm_exec_environment(lab, kind):
+    """Variables are the command's; nothing of ours reads them."""
+    with kind.podman(lab) as engine:
+        web = engine.start(SLEEPER).wait_for_log("ready")
+        names = ("LD_PRELOAD", "LD_LIBRARY_PATH", "GCONV_PATH", "SLUICE_SOCKET", "SLUICE_NAME")
+        done = web.exec("env; cat /proc/1/comm", *(f"--env={name}=/no/such" for name in names))
+        for name in names:
+            assert f"{name}=/no/such\n".encode() in done.check().out, done.out
+        done = web.exec("echo here", "--env=SLUICE_EXEC_TARGET=container")
+        assert done.status != 0 and b"here" not in done.out, done.out
+
+
+@test(limit=60, each=EACH_VM)
+def vm_memory(lab, kind):
+    """A container's limit is the VM's with all that it takes."""
+    with kind.podman(lab) as engine:
+        command = "awk '/^MemTotal/ { print $2 }' /proc/meminfo"
+        for limit, least in ((300, 120), (500, 320)):
+            shown = int(engine.run(command, f"--memory={limit}m").check().out) // 1024
+            assert least < shown < limit, (limit, shown)
+        done = engine.run("true", "--memory=100m")
+        assert done.status != 0 and b"memory" in done.err, done.err
+
+
+@test(limit=90, each=EACH_VM)
+def vm_one_per_pod(lab, kind):
+    """A second is told so, and the first does not notice."""
+    with kind.podman(lab) as engine:
+        engine.call("pod", "create", "--name", "front")
+        first = engine.start(SLEEPER, "--pod=front").wait_for_log("ready")
+        second = engine.start("echo started", "--pod=front")
+        assert second.wait(30) != 0
+        out, err = second.logs()
+        assert not out and "pod" in err, (out, err)
+        first.exec("true").check()
+        # What goes makes room.
+        first.call("rm", "-f", "-t", "0")
+        engine.start(SLEEPER, "--pod=front").wait_for_log("ready")
+
+
+@test(limit=60, each=EACH_VM)
+def vm_ended_half_way(lab, kind):
+    """Between create and start, and while it boots."""
+    with kind.podman(lab) as engine:
+        engine.call("create", *engine.options(["--name=half"]), "localhost/busybox:1", "sleep",
+                    "1000")
+        engine.call("init", "half")
+        half = engine.container("half")
+        os.kill(int(half.inspect(".State.Pid")), signal.SIGKILL)
+        half.call("rm", "-f", "-t", "0")
+        early = engine.start(SLEEPER)
+        os.kill(int(early.inspect(".State.Pid")), signal.SIGKILL)
+        assert early.wait(20) == 137
+        engine.remove_all()
+        engine.note_ids()
+        wait_until(lambda: not engine.node.leftovers(), "nothing to be left")
+
+
+@test(limit=60, each=EACH_VM)
+def vm_copy(lab, kind):
+    """podman cp works on a container that stands still, and never misses its aim."""
+    with kind.podman(lab) as engine:
+        given = lab.path("given")
+        with open(given, "w", encoding="ascii") as file:
+            file.write("given\n")
+        web = engine.start("cat /given 2>/dev/null; " + SLEEPER).wait_for_log("ready")
+        done = engine.try_call("cp", given, web.name + ":/given")
+        arrived = web.exec("cat /given 2>/dev/null").out == b"given\n"
+        assert (done.status == 0) == arrived, (done.status, done.err)
+        web.call("stop", "-t", "0")
+        engine.call("cp", given, web.name + ":/given")
+        web.call("start")
+        web.wait_for_log("given\nready")
