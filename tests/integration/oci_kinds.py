@@ -54,4 +54,5 @@ UML = Kind("sluice-runtime", "uml")
 QEMU = Kind("sluice-runtime", "qemu")
 
 EACH = {"runc": RUNC}
+EACH_LIFE = {"runc": RUNC}
 EACH_VM = {}

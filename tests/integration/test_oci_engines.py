@@ -12,7 +12,7 @@ import signal
 import time
 
 from lab import wait_until
-from oci_kinds import EACH
+from oci_kinds import EACH, EACH_LIFE
 from podman import GATEWAY, pod
 from suite import test
 
@@ -342,6 +342,28 @@ def containerd_run(lab, kind):
         done = web.exec("grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status").check()
         assert done.out.split() == [b"NoNewPrivs:", b"1", b"Seccomp:", b"2"], done.out
         web.kill()
+
+
+@test(limit=120, each=EACH_LIFE)
+def podman_life(lab, kind):
+    """One container through all that can happen to it, for kinds that take long to start."""
+    script = ("trap 'echo bye; exit 4' TERM; echo $$ >>/starts; echo err >&2; "
+              "httpd -p 80 -h /etc; echo ready; " + FOREVER)
+    with kind.podman(lab) as engine:
+        web = engine.start(script, "-p", "8080:80", "--health-cmd=test -e /starts",
+                           "--hostname=web-0").wait_for_log("ready")
+        web.exec("hostname; exit 5").check(5)
+        with web.exec_terminal(TALKER) as term:
+            use_terminal(term)
+        engine.try_call("healthcheck", "run", web.name).check()
+        for address in (f"{web.address()}:80", f"{GATEWAY}:8080"):
+            engine.node.namespace.run(f"busybox wget -q -O - http://{address}/hostname")
+        assert web.logs() == ("ready\n", "err\n"), web.logs()
+        web.call("restart", "-t", "20")
+        wait_until(lambda: web.logs()[0] == "ready\nbye\nready\n", "it to be up again", 30)
+        assert web.exec("wc -l </starts").check().out.strip() == b"2"
+        web.call("stop", "-t", "20")
+        assert web.wait() == 4
 
 
 @test(limit=90, each=EACH)
