@@ -49,7 +49,7 @@ sluice-runtime = ["{build}/launcher/sluice-runtime"]
 
 [network]
 network_backend = "cni"
-cni_plugin_dirs = ["{plugins}", "{build}/launcher"]
+cni_plugin_dirs = ["{plugins}", "{build}/launcher/cni"]
 network_config_dir = "{dir}/cni"
 """
 
