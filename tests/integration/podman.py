@@ -62,16 +62,19 @@ def shell(command):
 class Podman:
     """An engine; `annotations` are those of each container and pod that does not say otherwise.
 
-    `plugins` are chained behind bridge and portmap, as in a CNI configuration.
+    `plugins` are chained behind bridge and portmap, as in a CNI configuration; `networks` are others
+    that containers can ask for: {name: plugins}.
     """
 
-    def __init__(self, lab, runtime="runc", annotations=None, plugins=()):
+    def __init__(self, lab, runtime="runc", annotations=None, plugins=(), networks=None):
         self.lab, self.runtime, self.annotations = lab, runtime, annotations or {}
         self.dir = lab.path("podman")
         self._n_containers = 0
         for name in ("cni", "root", "run", "tmp"):
             os.makedirs(os.path.join(self.dir, name))
-        self._write_network(plugins)
+        self._write_network("podman", "0.4.0", [*self._default_plugins(), *plugins])
+        for name, chain in (networks or {}).items():
+            self._write_network(name, "1.0.0", chain)
         self.config_path = os.path.join(self.dir, "containers.conf")
         with open(self.config_path, "w", encoding="ascii") as file:
             file.write(CONFIG.format(dir=self.dir, build=lab.build, plugins=CNI_PLUGINS))
@@ -85,16 +88,18 @@ class Podman:
             self.node.close()
             raise
 
-    def _write_network(self, plugins):
+    @staticmethod
+    def _default_plugins():
         bridge = {"type": "bridge", "bridge": "cni-sluice0", "isGateway": True, "ipMasq": True,
                   "hairpinMode": True,
                   "ipam": {"type": "host-local", "routes": [{"dst": "0.0.0.0/0"}],
                            "ranges": [[{"subnet": SUBNET + ".0/24", "gateway": GATEWAY}]]}}
-        portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
-        with open(os.path.join(self.dir, "cni", "87-podman.conflist"), "w",
+        return [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]
+
+    def _write_network(self, name, version, plugins):
+        with open(os.path.join(self.dir, "cni", f"87-{name}.conflist"), "w",
                   encoding="ascii") as file:
-            json.dump({"cniVersion": "0.4.0", "name": "podman",
-                       "plugins": [bridge, portmap, *plugins]}, file)
+            json.dump({"cniVersion": version, "name": name, "plugins": plugins}, file)
 
     def __enter__(self):
         return self
