@@ -23,7 +23,9 @@ from guest import die_with_parent
 from lab import LabError, wait_until
 from vm import Done
 
-PRIVATE = ("/var/lib/cni", "/run/runc", "/run/containerd", "/run/sluice", "/etc/sluice")
+STATE = ("/var/lib/cni", "/run/runc", "/run/containerd", "/run/sluice", "/etc/sluice")
+RUNROOT = "/run/podman"  # podman wants this to be a short path
+PRIVATE = (*STATE, RUNROOT)
 CGROUPS = "/sys/fs/cgroup"
 # What the CNI plugins make once and keep; a container's own chains have a hash in their names.
 KEPT_TABLE = re.compile(r"table (ip|ip6) (nat|filter|mangle|raw)$")
@@ -200,7 +202,7 @@ def _mounts():
 def _state_files():
     """Of the engines' and plugins' own places, without those that they keep."""
     found = []
-    for top in PRIVATE:
+    for top in STATE:
         for path, _, names in os.walk(top):
             found += [os.path.join(path, name) for name in names]
     return sorted(path for path in found

@@ -16,7 +16,7 @@ import os
 import subprocess
 
 from lab import LabError
-from oci_node import Node
+from oci_node import RUNROOT, Node
 from terminal import Terminal
 from vm import Running, make_rootfs
 
@@ -70,7 +70,7 @@ class Podman:
         self.lab, self.runtime, self.annotations = lab, runtime, annotations or {}
         self.dir = lab.path("podman")
         self._n_containers = 0
-        for name in ("cni", "root", "run", "tmp"):
+        for name in ("cni", "root", "tmp"):
             os.makedirs(os.path.join(self.dir, name))
         self._write_network("podman", "0.4.0", [*self._default_plugins(), *plugins])
         for name, chain in (networks or {}).items():
@@ -118,7 +118,7 @@ class Podman:
 
     def argv(self, *words):
         return ["podman", "--root", os.path.join(self.dir, "root"),
-                "--runroot", os.path.join(self.dir, "run"), "--storage-driver", "vfs",
+                "--runroot", RUNROOT, "--storage-driver", "vfs",
                 "--runtime", self.runtime, *words]
 
     def try_call(self, *words, timeout=60, data=b""):
