@@ -232,8 +232,14 @@ class Task:
     def kill(self, number=signal.SIGKILL):
         self.engine.call("tasks", "kill", "--signal", str(int(number)), self.id)
 
+    def _listed(self):
+        """Its line: [id, pid, state]."""
+        lines = [line.split() for line in self.engine.call("tasks", "list").splitlines()]
+        return next(line for line in lines if line[0] == self.id)
+
+    def pid(self):
+        """Of its first process, on the node."""
+        return int(self._listed()[1])
+
     def wait_stopped(self, timeout=30):
-        def is_stopped():
-            lines = self.engine.call("tasks", "list").splitlines()
-            return any(self.id in line and "STOPPED" in line for line in lines)
-        wait_until(is_stopped, f"{self.id} to stop", timeout)
+        wait_until(lambda: self._listed()[2] == "STOPPED", f"{self.id} to stop", timeout)
