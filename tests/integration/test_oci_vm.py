@@ -3,6 +3,7 @@
 
 import os
 import signal
+import subprocess
 
 from lab import wait_until
 from oci_kinds import EACH_VM, VM
@@ -71,6 +72,54 @@ def vm_of_a_hostile_image(lab, kind):
             path = os.path.join(ours, place)
             assert not os.path.exists(os.path.join(path, "sluice-evil")), path
             assert not os.path.exists(os.path.join(path, "secrets")), path
+
+
+USE_VOLUMES = ("cat /data/given && echo made >/data/made && chown 33:33 /data/made && "
+               "cat /shared/given && df -T /data /shared | awk 'NR > 1 { print $2 }'; sleep 1000")
+
+
+def own_filesystem(lab, name):
+    """A directory that is one, with a file: what can be served by NFS, whose handles can be forged."""
+    path = lab.path(name)
+    os.makedirs(path)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", name, path], check=True)
+    with open(os.path.join(path, "given"), "w", encoding="ascii") as file:
+        file.write("given\n")
+    return path
+
+
+def assert_used(path):
+    """As USE_VOLUMES uses it."""
+    made = os.path.join(path, "made")
+    with open(made, encoding="ascii") as file:
+        assert file.read() == "made\n"
+    assert (os.stat(made).st_uid, os.stat(made).st_gid) == (33, 33), os.stat(made)
+
+
+@test(limit=90, each=EACH_VM)
+def vm_volumes(lab, kind):
+    """By NFS and by virtio-fs, in what podman's defaults let a container do."""
+    data, shared = own_filesystem(lab, "data"), own_filesystem(lab, "shared")
+    annotations = {**kind.annotations, "sluice.dev/volumes": "/data=nfs"}
+    with kind.podman(lab) as engine:
+        web = engine.start(USE_VOLUMES, f"--volume={data}:/data", f"--volume={shared}:/shared:ro",
+                           annotations=annotations).wait_for_log("virtiofs\n")
+        assert web.logs()[0] == "given\ngiven\nnfs4\nvirtiofs\n", web.logs()
+        web.exec("echo x >/shared/no").check(1)
+        assert_used(data)
+
+
+@test(limit=90, each=EACH_VM)
+def vm_volumes_of_containerd(lab, kind):
+    """The same, in what containerd's defaults let a container do."""
+    data, shared = own_filesystem(lab, "data"), own_filesystem(lab, "shared")
+    with kind.containerd(lab) as engine:
+        engine.annotations["sluice.dev/volumes"] = "/data=nfs"
+        mount = "--mount=type=bind,src={},dst={},options=rbind:{}"
+        done = engine.run(USE_VOLUMES.replace("; sleep 1000", ""), mount.format(data, "/data", "rw"),
+                          mount.format(shared, "/shared", "ro")).check()
+        assert done.out == b"given\ngiven\nnfs4\nvirtiofs\n", (done.out, done.err)
+        assert_used(data)
 
 
 @test(limit=60, each=EACH_VM)
