@@ -25,6 +25,7 @@ import loop
 import outage
 import ovs
 import pod
+import pod_start
 import ports
 import report
 import resources
@@ -35,8 +36,8 @@ from bench import BenchLab, GroupFailed, log, measure
 from namespaces import start_inside
 
 GROUPS = [*loop.GROUPS, *ports.GROUPS, *guest_net.GROUPS, *pod.GROUPS, *classic.GROUPS,
-          *outage.GROUPS, *resources.GROUPS, *vm_boot.GROUPS, *vm_exec.GROUPS, *volumes.GROUPS,
-          *ovs.GROUPS]
+          *outage.GROUPS, *resources.GROUPS, *vm_boot.GROUPS, *vm_exec.GROUPS, *pod_start.GROUPS,
+          *volumes.GROUPS, *ovs.GROUPS]
 NAMES = [bench.name for group in GROUPS for bench in group.benches]
 WORK = "/run/sluice-bench"
 INSIDE = "SLUICE_BENCH_INSIDE"
