@@ -183,6 +183,7 @@ class Containerd:
         task_id = f"{self.name}-{len(self.node.ids)}"
         self.node.ids.add(task_id)
         subprocess.run(["ip", "netns", "add", task_id], check=True)
+        subprocess.run(["ip", "-n", task_id, "link", "set", "lo", "up"], check=True)
         self._pods[task_id] = {}
         self._pods[task_id] = json.loads(self._cni("ADD", task_id))
         return task_id
