@@ -71,16 +71,26 @@ check_spdx() {
             echo "$file: no SPDX line"
             rc=1
         }
-    done < <(files '*.c' '*.h' '*.py' '*.sh' dev .ci/run)
+    done < <(files '*.c' '*.h' '*.py' '*.sh' dev .ci/run config/Containerfile config/containers.conf.d \
+        config/engines config/installer config/kubernetes)
     return $rc
 }
 
 check_shell() {
-    { files '*.sh' && echo dev .ci/run tests/guest/init; } | xargs shellcheck
+    { files '*.sh' config/installer && echo dev .ci/run tests/guest/init; } | sort -u |
+        xargs shellcheck -x
+}
+
+check_manifests() {
+    "$here/manifests.py" "$build"
+}
+
+check_containerfile() {
+    "$here/containerfile.py" "$build"
 }
 
 check_size() {
-    files '*.c' '*.h' '*.py' '*.sh' dev | "$here/size_report.py" >&3
+    files '*.c' '*.h' '*.py' '*.sh' dev config/installer | sort -u | "$here/size_report.py" >&3
 }
 
 passed=0 failed=0

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash disable=SC2154 # data, root, containerd_config: sluice-install's
+#
+# containerd's configuration, which is the administrator's and is given back byte for byte: what is
+# put into it is recognised by its own text, and nothing else is looked at or rewritten.
+#
+# Files of version 2 (containerd 1.6, 1.7) get a block at their end: these versions replace a plugin's
+# whole section by that of an imported file, so a drop-in would throw away the node's settings. From
+# version 3 on (containerd 2) sections are merged: a drop-in, and a pattern among the imports, as an
+# import that names one file which is missing keeps containerd from starting.
+
+readonly containerd_dropin=/etc/containerd/conf.d/50-sluice.toml
+readonly containerd_import='"/etc/containerd/conf.d/50-sluice*.toml"'
+readonly containerd_imports_line="imports = [$containerd_import] # sluice-install"$'\n'
+readonly block_begin=$'\n# >>> sluice-install: made by it, and removed by "sluice-install uninstall"\n'
+readonly block_end=$'# <<< sluice-install\n'
+readonly containerd_header=$'# sluice-install made this file.\nversion = 2\n'
+
+# Where it is from here: as the node follows links.
+containerd_file() {
+    at "$(target_of "$containerd_config")"
+}
+
+# Into $content, with every newline at its end. Fails if there is no file.
+read_content() {
+    content=
+    [[ -e $(containerd_file) ]] || return 1
+    content=$(cat "$(containerd_file)" && printf x)
+    content=${content%x}
+}
+
+# The lines before the first table, without comments.
+toplevel() {
+    printf '%s' "$content" | awk '/^[ \t]*\[/ { exit } !/^[ \t]*#/'
+}
+
+containerd_version() {
+    local version
+    version=$(toplevel | sed -nE 's/^[ \t]*version[ \t]*=[ \t]*([0-9]+).*/\1/p')
+    printf '%s' "${version:-1}"
+}
+
+# Takes what is ours out of $content. What somebody wrote behind the block stays a line of its own.
+strip_content() {
+    local before after
+    content=${content/"$containerd_imports_line"/}
+    content=${content/"$containerd_import, "/}
+    if [[ $content == *"$block_begin"*"$block_end"* ]]; then
+        before=${content%%"$block_begin"*}
+        after=${content#*"$block_begin"}
+        after=${after#*"$block_end"}
+        [[ -z $before || -z $after || $before == *$'\n' ]] || before+=$'\n'
+        content=$before$after
+    fi
+}
+
+# Puts the pattern first among the imports; without any, on a line before everything else.
+add_import() {
+    local head='' rest=$content line
+    ! grep -qE "[\"']/etc/containerd/conf\.d/\*\.toml[\"']" <<<"$(toplevel)" || return 0
+    while [[ -n $rest ]]; do
+        line=${rest%%$'\n'*}
+        [[ ! $line =~ ^[[:space:]]*\[ ]] || break
+        if [[ $line =~ ^[[:space:]]*[\"\']?imports[\"\']?[[:space:]]*=[[:space:]]*\[ ]]; then
+            head+=${BASH_REMATCH[0]}
+            content="$head$containerd_import, ${rest#"${BASH_REMATCH[0]}"}"
+            return 0
+        fi
+        [[ $rest == *$'\n'* ]] || break
+        head+=$line$'\n'
+        rest=${rest#*$'\n'}
+    done
+    content=$containerd_imports_line$content
+}
+
+# Whether runc's handler has its cgroups made by systemd: ours has to do the same.
+systemd_cgroup() {
+    local line='^[[:space:]]*SystemdCgroup[[:space:]]*=[[:space:]]*true'
+    grep -qE "$line" <<<"$content" ||
+        grep -rqsE --include='*.toml' --exclude='50-sluice*' "$line" "$(at /etc/containerd/conf.d)"
+}
+
+# The example file, with this node's program and cgroup driver.
+containerd_table() {
+    local systemd=false
+    ! systemd_cgroup || systemd=true
+    sed -e "s|\"/usr/bin/sluice-runtime\"|\"$(runtime_program)\"|" \
+        -e "s|^SystemdCgroup = .*|SystemdCgroup = $systemd|" "$data/engines/containerd-v$1.toml"
+}
+
+# What cannot be edited safely: a table that is there twice keeps containerd from starting.
+check_content() {
+    ! grep -qE '^[[:space:]]*\[.*runtimes\.["'\'']?sluice["'\'']?[].]' <<<"$content" ||
+        die "$containerd_config has a runtime sluice of somebody else's: remove that first"
+    ! grep -qE '^[[:space:]]*plugins[[:space:]]*=' <<<"$content" ||
+        die "$containerd_config has its plugins in one line: write them as tables"
+    (($(containerd_version) >= 2)) ||
+        die "$containerd_config is of version 1: see \"containerd config migrate\""
+    ! grep -qE '^[[:space:]]*disabled_plugins.*cri' <<<"$(toplevel)" ||
+        say "$containerd_config disables the plugin cri: no kubelet can use this containerd"
+}
+
+# Writes $content, unless the file is the same already.
+write_containerd() {
+    local new=$content
+    ! read_content || [[ $content != "$new" ]] || return 0
+    mark_changed containerd
+    make_dir "$(dirname "$containerd_config")"
+    printf '%s' "$new" | replace_file "$containerd_config"
+}
+
+register_containerd() {
+    local table
+    read_content || content=$containerd_header
+    strip_content
+    check_content
+    if (($(containerd_version) == 2)); then
+        table=$(containerd_table 2)
+        content+=$block_begin$table$'\n'$block_end
+    else
+        table=$(containerd_table 3)
+        mark_if_different containerd "$containerd_dropin" <<<"$table"
+        put_file file "$containerd_dropin" 644 <<<"$table"
+        add_import
+    fi
+    write_containerd
+}
+
+# First the import, then the file: whatever comes between, containerd can start.
+unregister_containerd() {
+    if read_content; then
+        strip_content
+        if [[ $content == "$containerd_header" ]]; then
+            mark_changed containerd
+            rm "$(containerd_file)"
+        else
+            write_containerd
+        fi
+    fi
+    [[ -e $(at "$containerd_dropin") ]] && is_noted "$containerd_dropin" || return 0
+    mark_changed containerd
+    rm "$(at "$containerd_dropin")"
+}
+
+containerd_is_registered() {
+    read_content
+    [[ $content == *"$block_begin"* || -e $(at "$containerd_dropin") ]]
+}
