@@ -7,7 +7,8 @@
 # Files of version 2 (containerd 1.6, 1.7) get a block at their end: these versions replace a plugin's
 # whole section by that of an imported file, so a drop-in would throw away the node's settings. From
 # version 3 on (containerd 2) sections are merged: a drop-in, and a pattern among the imports, as an
-# import that names one file which is missing keeps containerd from starting.
+# import that names one file which is missing keeps containerd from starting. k3s and RKE2 make the
+# file from a template, whose name says its version: that gets the block.
 
 readonly containerd_dropin=/etc/containerd/conf.d/50-sluice.toml
 readonly containerd_import='"/etc/containerd/conf.d/50-sluice*.toml"'
@@ -15,6 +16,7 @@ readonly containerd_imports_line="imports = [$containerd_import] # sluice-instal
 readonly block_begin=$'\n# >>> sluice-install: made by it, and removed by "sluice-install uninstall"\n'
 readonly block_end=$'# <<< sluice-install\n'
 readonly containerd_header=$'# sluice-install made this file.\nversion = 2\n'
+readonly template_header=$'{{/* sluice-install made this file. */}}\n{{ template "base" . }}\n'
 
 # Where it is from here: as the node follows links.
 containerd_file() {
@@ -34,8 +36,16 @@ toplevel() {
     printf '%s' "$content" | awk '/^[ \t]*\[/ { exit } !/^[ \t]*#/'
 }
 
+is_template() {
+    [[ $containerd_config == *.tmpl ]]
+}
+
 containerd_version() {
     local version
+    if is_template; then
+        [[ $containerd_config == *-v3.* ]] && echo 3 || echo 2
+        return 0
+    fi
     version=$(toplevel | sed -nE 's/^[ \t]*version[ \t]*=[ \t]*([0-9]+).*/\1/p')
     printf '%s' "${version:-1}"
 }
@@ -109,16 +119,24 @@ write_containerd() {
     printf '%s' "$new" | replace_file "$containerd_config"
 }
 
+new_header() {
+    if is_template; then
+        printf '%s' "$template_header"
+    else
+        printf '%s' "$containerd_header"
+    fi
+}
+
 register_containerd() {
-    local table
-    read_content || content=$containerd_header
+    local table version
+    read_content || content=$(new_header)$'\n'
     strip_content
     check_content
-    if (($(containerd_version) == 2)); then
-        table=$(containerd_table 2)
-        content+=$block_begin$table$'\n'$block_end
+    version=$(containerd_version)
+    table=$(containerd_table "$((version == 2 ? 2 : 3))")
+    if ((version == 2)) || is_template; then
+        content+=$block_begin$(grep -v '^version' <<<"$table")$'\n'$block_end
     else
-        table=$(containerd_table 3)
         mark_if_different containerd "$containerd_dropin" <<<"$table"
         put_file file "$containerd_dropin" 644 <<<"$table"
         add_import
@@ -130,7 +148,7 @@ register_containerd() {
 unregister_containerd() {
     if read_content; then
         strip_content
-        if [[ $content == "$containerd_header" ]]; then
+        if [[ $content == "$containerd_header" || $content == "$template_header" ]]; then
             mark_changed containerd
             rm "$(containerd_file)"
         else

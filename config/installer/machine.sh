@@ -45,7 +45,7 @@ copy_root() {
 # Where a program of the image is, from its root.
 program_in() {
     local dir
-    for dir in usr/bin usr/sbin usr/libexec/sluice; do
+    for dir in usr/bin usr/sbin usr/lib/cni; do
         [[ ! -x $1/$dir/$2 ]] || {
             printf '%s' "$dir/$2"
             return 0

@@ -8,6 +8,7 @@
 #   file PATH          ours: removed
 #   config SUM PATH    an administrator's as soon as it has changed: removed if it has not
 #   temp PATH          becomes another file in one step
+#   option KEY VALUE   what install was told and uninstall has to know
 #
 # Paths are the node's, below $root here. Directories of the prefix itself are in machine.sh.
 
@@ -38,7 +39,7 @@ note() {
 
 is_noted() {
     [[ -e $(record_path) ]] &&
-        awk -v path="$1" '$1 != "temp" && $NF == path { found = 1 } END { exit !found }' \
+        awk -v path="$1" '/^(file|config) / && $NF == path { found = 1 } END { exit !found }' \
             "$(record_path)"
 }
 

@@ -313,6 +313,27 @@ def only_the_engines_asked_for(lab):
     assert "--engines" in node.run("install", status=1).stderr
 
 
+@test(each={"v2": "", "v3": "-v3"})
+def extends_templates(lab, suffix):
+    """Where containerd's file is made from a template, that has what is ours, as TOML goes."""
+    node = Node(lab)
+    place = f"/var/lib/rancher/k3s/agent/etc/containerd/config{suffix}.toml.tmpl"
+    words = ["--containerd-config", place]
+    for text in (None, '{{ template "base" . }}\n[debug]'):
+        if text:
+            write(node.path(place), text)
+        before = node.snapshot()
+        node.run("install", *words)
+        base, ours = read(node.path(place)).split("# >>> sluice-install", 1)
+        assert "base" in base and "\nversion" not in ours
+        table = tomllib.loads("# " + ours)["plugins"][CRI[3 if suffix else 2]]
+        assert table["containerd"]["runtimes"]["sluice"]["options"]["BinaryName"] == PROGRAM
+        assert not os.path.exists(node.path("/etc/containerd"))
+        assert node.run("status", status=1).stdout.count(" registered") == 3
+        node.run("uninstall")
+        node.assert_as_before(before)
+
+
 @test()
 def follows_links_as_the_node_has_them(lab):
     """An absolute link is one of the node's: nothing beside its root is touched."""
@@ -477,9 +498,12 @@ def restarts_engines_that_changed(lab):
     assert "to be restarted" not in node.run("status").stdout
     node.run("install", "--restart")
     assert len(read(node.log).splitlines()) == 2
-    node.run("uninstall", "--restart", "--containerd-service", "k3s")
-    assert read(node.log).splitlines()[2:] == [enter + "k3s", enter + "crio"]
+    node.run("uninstall", "--restart")
+    assert len(read(node.log).splitlines()) == 4
     node.assert_as_before()
+    node.run("install", "--containerd-service", "k3s")
+    node.run("install", "--restart")
+    assert read(node.log).splitlines()[4:] == [enter + "k3s", enter + "crio"]
 
 
 @test()

@@ -66,7 +66,7 @@ UNITS = {None: 1000, "m": 1, "Ki": 1000 << 10, "Mi": 1000 << 20, "Gi": 1000 << 3
 # What sluice-runtime itself makes of an annotation, before there is a VM.
 RUNTIME_KEYS = {
     "vm": re.compile(r"true|" + LABEL.pattern),
-    "volumes": re.compile(r"(/[^=,]+=(nfs|virtiofs)(,(?=/)|$))+$"),
+    "volumes": re.compile(r"(/[^=,]+=(nfs|optional|nfs\+optional)(,(?=/)|$))+$"),
 }
 
 
