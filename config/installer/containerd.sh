@@ -5,7 +5,8 @@
 # put into it is recognised by its own text, and nothing else is looked at or rewritten.
 #
 # Files of version 2 (containerd 1.6, 1.7) get a block at their end: these versions replace a plugin's
-# whole section by that of an imported file, so a drop-in would throw away the node's settings. From
+# whole section by that of an imported file, so a drop-in would throw away the node's settings. They
+# also forget their default runtime as soon as another is named, so it has to be named, too. From
 # version 3 on (containerd 2) sections are merged: a drop-in, and a pattern among the imports, as an
 # import that names one file which is missing keeps containerd from starting. k3s and RKE2 make the
 # file from a template, whose name says its version: that gets the block.
@@ -83,19 +84,51 @@ add_import() {
     content=$containerd_imports_line$content
 }
 
-# Whether runc's handler has its cgroups made by systemd: ours has to do the same.
-systemd_cgroup() {
-    local line='^[[:space:]]*SystemdCgroup[[:space:]]*=[[:space:]]*true'
-    grep -qE "$line" <<<"$content" ||
-        grep -rqsE --include='*.toml' --exclude='50-sluice*' "$line" "$(at /etc/containerd/conf.d)"
+# The files that are imported, by the node's paths.
+imported_files() {
+    local patterns pattern file
+    patterns=$(toplevel | awk '/^[ \t]*["'"'"']?imports["'"'"']?[ \t]*=/ { on = 1 } on; on && /\]/ { exit }')
+    while read -r pattern; do
+        pattern=${pattern:1:-1}
+        [[ $pattern == /* ]] || pattern=$(dirname "$containerd_config")/$pattern
+        # shellcheck disable=SC2086 # it is a pattern
+        for file in $(at "$pattern"); do
+            [[ ! -f $file ]] || printf '%s\n' "${file#"${root%/}"}"
+        done
+    done < <(grep -oE "\"[^\"]*\"|'[^']*'" <<<"$patterns")
 }
 
-# The example file, with this node's program and cgroup driver.
+# What containerd reads but ours.
+all_content() {
+    local file
+    printf '%s\n' "$content"
+    imported_files | while read -r file; do
+        [[ $file == "$containerd_dropin" ]] || cat "$(at "$file")"
+    done
+}
+
+# The example files, with this node's program and, if runc's cgroups are made by systemd, ours too.
 containerd_table() {
-    local systemd=false
-    ! systemd_cgroup || systemd=true
+    local systemd=false all
+    all=$(all_content)
+    ! grep -qE '^[[:space:]]*SystemdCgroup[[:space:]]*=[[:space:]]*true' <<<"$all" || systemd=true
     sed -e "s|\"/usr/bin/sluice-runtime\"|\"$(runtime_program)\"|" \
         -e "s|^SystemdCgroup = .*|SystemdCgroup = $systemd|" "$data/engines/containerd-v$1.toml"
+    if ! is_template && ! grep -qE '^[^#]*runtimes[].]' <<<"$all"; then
+        echo
+        sed "s|\"io.containerd.grpc.v1.cri\"|$2|" "$data/engines/containerd-runc.toml"
+    fi
+}
+
+# With containerd 1, what an imported file says of the plugin is all that counts.
+check_imports() {
+    local file
+    (($(containerd_version) == 2)) || return 0
+    while read -r file; do
+        ! grep -qF io.containerd.grpc.v1.cri "$(at "$file")" ||
+            die "$containerd_config imports $file, which replaces what it says of the plugin cri:" \
+                "say --containerd-config $file"
+    done < <(imported_files)
 }
 
 # What cannot be edited safely: a table that is there twice keeps containerd from starting.
@@ -132,8 +165,13 @@ register_containerd() {
     read_content || content=$(new_header)$'\n'
     strip_content
     check_content
+    check_imports
     version=$(containerd_version)
-    table=$(containerd_table "$((version == 2 ? 2 : 3))")
+    if ((version == 2)); then
+        table=$(containerd_table 2 '"io.containerd.grpc.v1.cri"')
+    else
+        table=$(containerd_table 3 "'io.containerd.cri.v1.runtime'")
+    fi
     if ((version == 2)) || is_template; then
         content+=$block_begin$(grep -v '^version' <<<"$table")$'\n'$block_end
     else

@@ -46,6 +46,9 @@ CONFIGS = {
     "v3-imports-empty": (3, "version = 3\n  imports=[]" + RUNC),
     "v3-imports-all": (3, 'version = 3\nimports = ["/etc/containerd/conf.d/*.toml"]\n' + RUNC),
     "v4": (4, "version = 4\n"),
+    # Debian's.
+    "v2-no-runtimes": (2, "version = 2\n\n[plugins]\n  [plugins.'{cri}']\n    [plugins.'{cri}'.cni]\n"
+                          "      bin_dir = '/usr/lib/cni'\n"),
 }
 
 # A tool that says what it was asked, and one that ends the installer before it does its work.
@@ -162,12 +165,14 @@ class Node:
         main = tomllib.loads(read(self.path("/etc/containerd/config.toml")))
         handlers = _handlers(main)
         for pattern in main.get("imports", []):
-            files = sorted(glob.glob(self.path(pattern)))
+            files = sorted(glob.glob(self.path(os.path.join("/etc/containerd", pattern))))
             # One that names a file has to find it.
             assert files or "*" in pattern or not pattern.startswith("/etc"), pattern
             for path in files:
                 imported = tomllib.loads(read(path))
-                assert imported["version"] == 3 <= main["version"], "a plugin's section is replaced"
+                assert imported["version"] <= main["version"], path
+                if imported["version"] == 2 and CRI[2] in imported.get("plugins", {}):
+                    handlers = {}
                 handlers.update(_handlers(imported))
         return handlers
 
@@ -223,7 +228,7 @@ def installs_and_restores(lab, name):
     table = node.containerd()["sluice"]
     assert table["pod_annotations"] == ["sluice.dev/*"] and table["runtime_type"].startswith("io.")
     assert table["options"]["SystemdCgroup"] == ("SystemdCgroup" in (text or "")), table
-    assert not text or "runc" in node.containerd() or "runc" not in text
+    assert node.containerd()["runc"]["runtime_type" if "runc" not in (text or "") else "options"]
     main = read(node.path("/etc/containerd/config.toml"))
     assert (CRI[2] in main) == (version == 2) and (version == 2 or "sluice" in main or
                                                    name == "v3-imports-all"), main
@@ -239,6 +244,26 @@ def installs_and_restores(lab, name):
     node.assert_as_before()
     node.run("uninstall")
     node.assert_as_before()
+
+
+@test()
+def containerd_reads_it(lab):
+    """Debian's, of version 1.6: it has the handler, and what there was before."""
+    for name in ("v2", "v2-imports", "none", "v2-no-runtimes"):
+        node = Node(lab, config_of(name)[1], name=name)
+        node.run("install")
+        dump = subprocess.run(["containerd", "--config", node.path("/etc/containerd/config.toml"),
+                               "config", "dump"], check=True, capture_output=True, text=True)
+        cri = tomllib.loads(dump.stdout)["plugins"][CRI[2]]
+        handlers = cri["containerd"]["runtimes"]
+        assert handlers["sluice"]["options"]["BinaryName"] == PROGRAM
+        assert handlers["sluice"]["pod_annotations"] == ["sluice.dev/*"]
+        assert set(handlers) == {"runc", "sluice"}, handlers
+        if "SystemdCgroup" in (config_of(name)[1] or ""):
+            assert handlers["runc"]["options"]["SystemdCgroup"] is True
+            assert cri["sandbox_image"] == "registry.k8s.io/pause:3.9"
+        else:
+            assert handlers["runc"]["runtime_type"] == "io.containerd.runc.v2"
 
 
 @test()
@@ -369,6 +394,12 @@ def refuses_what_it_cannot_edit(lab):
         node.assert_as_before()
     node = Node(lab, 'version = 2\ndisabled_plugins = ["cri"]\n', name="disabled")
     assert "disables" in node.run("install").stderr
+    node = Node(lab, 'version = 2\nimports = [ # some\n "nvidia/*.toml" ]\n', name="replaced")
+    write(node.path("/etc/containerd/nvidia/99.toml"), f"version = 2\n[plugins.'{CRI[2]}']\n")
+    words = ["--containerd-config", "/etc/containerd/nvidia/99.toml"]
+    assert " ".join(words) in node.run("install", status=1).stderr
+    node.run("install", *words)
+    assert "sluice" in node.containerd()
     node = Node(lab, name="foreign")
     write(node.path("/etc/crio/crio.conf.d/50-sluice.conf"), "# somebody's\n")
     before = node.snapshot()

@@ -142,7 +142,7 @@ def main():
     all_stages = stages(read("config/Containerfile"))
     problems = list(check_sources(all_stages))
     wanted = set().union(*map(packages, all_stages.values()))
-    problems += [f"no package {name}" for name in
+    problems += [f"no package {name} (or apt-get update is due)" for name in
                  unknown_packages(wanted | {"linux-image-cloud-amd64"})]
     difference = packages(all_stages["build"]) ^ dev_packages("build")
     if difference:
