@@ -267,6 +267,34 @@ def containerd_reads_it(lab):
 
 
 @test()
+def containerd_starts_with_it(lab):
+    """Its plugin for kubelets takes the configuration: it refuses one without the default runtime."""
+    here = lab.path("containerd")
+    text = (f"version = 2\nroot = '{here}/root'\nstate = '{here}/state'\n"
+            f"[grpc]\naddress = '{here}/sock'\n"
+            f"[plugins.'io.containerd.internal.v1.opt']\npath = '{here}/opt'\n"
+            f"[plugins.'{CRI[2]}'.cni]\nbin_dir = '/usr/lib/cni'\n")
+    os.makedirs(here)
+    node = Node(lab, text)
+    node.run("install")
+    with open(lab.path("containerd.log"), "wb") as log:
+        daemon = subprocess.Popen(["containerd", "--config",
+                                   node.path("/etc/containerd/config.toml")], stdout=log,
+                                  stderr=log, preexec_fn=die_with_parent)
+    try:
+        ctr = ["ctr", "--address", f"{here}/sock", "--timeout", "5s"]
+        wait_until(lambda: subprocess.run([*ctr, "version"], capture_output=True,
+                                          check=False).returncode == 0, "containerd")
+        plugins = subprocess.run([*ctr, "plugins", "ls"], check=True, capture_output=True,
+                                 text=True).stdout
+    finally:
+        daemon.terminate()
+        daemon.wait(20)
+    states = {line.split()[1]: line.split()[-1] for line in plugins.splitlines()}
+    assert states["cri"] == "ok", plugins + read(lab.path("containerd.log"))
+
+
+@test()
 def runs_programs_with_the_images_libraries(lab):
     """A node that has no such loader nor libraries runs the programs; engines call without PATH."""
     node = Node(lab)

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Are the manifests in config/kubernetes what Kubernetes and sluice-vm take? manifests.py BUILD_DIR
+"""Are the manifests of config/kubernetes and README.md what Kubernetes and sluice-vm take?
+
+    manifests.py BUILD_DIR
 
 Rules of our own for the kinds in use: fields that are needed and no others, names that are unique and
 lead somewhere, annotations that are settings with values which sluice-vm accepts.
@@ -63,8 +65,9 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 QUANTITY = re.compile(r"(\d+)(m|Ki|Mi|Gi)?$")
 UNITS = {None: 1000, "m": 1, "Ki": 1000 << 10, "Mi": 1000 << 20, "Gi": 1000 << 30}
 
-# What sluice-runtime itself makes of an annotation, before there is a VM.
+# What is said of containers beside the VM, or to sluice-runtime: no settings of `sluice-vm doctor`.
 RUNTIME_KEYS = {
+    "shared-ports": re.compile(r"(\d+(-\d+)?(,(?=\d)|$))+$"),
     "vm": re.compile(r"true|" + LABEL.pattern),
     "volumes": re.compile(r"(/[^=,]+=(nfs|optional|nfs\+optional)(,(?=/)|$))+$"),
 }
@@ -289,6 +292,13 @@ class Checker:
                         "the guest's processors leave the switch none")
 
 
+def load_readme():
+    """What README.md shows."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        shown = re.findall(r"^```yaml\n(.*?)^```", file.read(), flags=re.M | re.S)
+    return [doc for text in shown for doc in yaml.safe_load_all(text) if doc]
+
+
 def load(path):
     with open(path, encoding="utf-8") as file:
         return [doc for doc in yaml.safe_load_all(file) if doc]
@@ -341,6 +351,9 @@ def main():
             checker.where = os.path.relpath(path, BASE)
             checker.document(doc, docs)
         check_images(checker, docs, registry, version)
+    for doc in load_readme():
+        checker.where = "README.md"
+        checker.document(doc, [doc])
     print("\n".join(checker.problems))
     return 1 if checker.problems else 0
 
