@@ -34,7 +34,7 @@ read_content() {
 
 # The lines before the first table, without comments.
 toplevel() {
-    printf '%s' "$content" | awk '/^[ \t]*\[/ { exit } !/^[ \t]*#/'
+    awk '/^[ \t]*\[/ { exit } !/^[ \t]*#/' <<<"$content"
 }
 
 is_template() {
@@ -87,7 +87,8 @@ add_import() {
 # The files that are imported, by the node's paths.
 imported_files() {
     local patterns pattern file
-    patterns=$(toplevel | awk '/^[ \t]*["'"'"']?imports["'"'"']?[ \t]*=/ { on = 1 } on; on && /\]/ { exit }')
+    patterns=$(toplevel |
+        awk '/^[ \t]*["'\'']?imports["'\'']?[ \t]*=/ { on = 1 } on { print } /\]/ { on = 0 }')
     while read -r pattern; do
         pattern=${pattern:1:-1}
         [[ $pattern == /* ]] || pattern=$(dirname "$containerd_config")/$pattern

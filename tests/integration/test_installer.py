@@ -249,8 +249,11 @@ def installs_and_restores(lab, name):
 @test()
 def containerd_reads_it(lab):
     """Debian's, of version 1.6: it has the handler, and what there was before."""
-    for name in ("v2", "v2-imports", "none", "v2-no-runtimes"):
-        node = Node(lab, config_of(name)[1], name=name)
+    whole = subprocess.run(["containerd", "config", "default"], check=True, capture_output=True,
+                           text=True).stdout
+    for name in ("v2", "v2-imports", "none", "v2-no-runtimes", "whole"):
+        text = whole if name == "whole" else config_of(name)[1]
+        node = Node(lab, text, name=name)
         node.run("install")
         dump = subprocess.run(["containerd", "--config", node.path("/etc/containerd/config.toml"),
                                "config", "dump"], check=True, capture_output=True, text=True)
@@ -259,11 +262,13 @@ def containerd_reads_it(lab):
         assert handlers["sluice"]["options"]["BinaryName"] == PROGRAM
         assert handlers["sluice"]["pod_annotations"] == ["sluice.dev/*"]
         assert set(handlers) == {"runc", "sluice"}, handlers
-        if "SystemdCgroup" in (config_of(name)[1] or ""):
+        if "SystemdCgroup = true" in (text or ""):
             assert handlers["runc"]["options"]["SystemdCgroup"] is True
             assert cri["sandbox_image"] == "registry.k8s.io/pause:3.9"
         else:
             assert handlers["runc"]["runtime_type"] == "io.containerd.runc.v2"
+        node.run("uninstall")
+        node.assert_as_before()
 
 
 @test()
