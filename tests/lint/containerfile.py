@@ -42,16 +42,10 @@ def stages(text):
 
 def packages(stage):
     """Those that its RUN lines install."""
-    found = set()
-    for instruction, words in stage:
-        if instruction != "RUN" or "install" not in words:
-            continue
-        for word in words[words.index("install") + 1:]:
-            if word == "&&":
-                break
-            if not word.startswith("-"):
-                found.add(word)
-    return found
+    commands = [command for instruction, words in stage if instruction == "RUN"
+                for command in " ".join(words).split(" && ")]
+    return {word for command in commands if command.startswith("apt-get install ")
+            for word in command.split()[2:] if not word.startswith("-")}
 
 
 def dev_packages(section):
