@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""sluice-install when it is interrupted, when VMs still run and when engines do not start; in its pod."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from guest import die_with_parent
+from installed_node import LOGGED, NODE, Node, config_of, read, write
+from lab import wait_until
+from node_api import NodeApi
+from suite import test
+
+SUITE = "oci"
+
+# A tool that ends the installer and all that it started, before it does its work.
+DEADLY = """#!/bin/sh
+echo "$0 $*" >>{log}
+[ "$(wc -l <{log})" -lt {after} ] || kill -9 0
+exec {tool} "$@"
+"""
+STEPS = ("mv", "mkdir", "rm", "rmdir", "cp", "tar", "ln", "chmod", "touch", "cat")
+
+
+# --- versions
+
+@test()
+def switches_versions(lab):
+    """A new image takes the place of the old one, which goes unless a VM runs from it."""
+    node = Node(lab, config_of("v3")[1])
+    current = node.path("/opt/sluice/current")
+    node.run("install")
+    first = os.readlink(current)
+    registered = read(node.path("/etc/containerd/conf.d/50-sluice.toml"))
+    # As a VM's container has it mounted.
+    mounted = lab.path("mounted")
+    os.makedirs(mounted)
+    subprocess.run(["mount", "--bind", os.path.join(current, "root"), mounted], check=True)
+    write(os.path.join(node.image, "usr/bin/new"), "")
+    assert "in use" in node.run("install").stderr
+    second = os.readlink(current)
+    assert first != second and os.path.exists(node.path(f"/opt/sluice/{first}"))
+    assert os.path.exists(os.path.join(current, "root/usr/bin/new"))
+    assert read(node.path("/etc/containerd/conf.d/50-sluice.toml")) == registered
+    # What a running VM needs to be ended by stays; engines do not know it any more.
+    assert "in use" in node.run("uninstall").stderr
+    assert "sluice" not in node.containerd() and not node.crio()
+    assert os.path.exists(node.path("/opt/sluice/current")) and os.path.exists(
+        node.path("/etc/sluice/sluice.json"))
+    subprocess.run(["umount", mounted], check=True)
+    node.run("uninstall")
+    node.assert_as_before()
+
+
+# --- interruptions
+
+def interrupt(node, verb, after):
+    """Kills the installer and all it started before its nth step. Whether it got that far."""
+    log = node.log + "-steps"
+    write(log, "")
+    for name in STEPS:
+        node.tool(name, DEADLY.format(log=log, after=after, tool=shutil.which(name)))
+    done = node.run(verb, status=None)
+    for name in STEPS:
+        os.unlink(os.path.join(node.tools, name))
+    assert done.returncode in (0, -signal.SIGKILL), done
+    return done.returncode != 0
+
+
+def every(lab):
+    """How many steps there are between two tries; the tests of a kind begin with others."""
+    return 1 if lab.soak else 6
+
+
+@test(limit=120, each={"v2": ("v2", 1), "v3": ("v3-imports", 3), "none": ("none", 5)})
+def repairs_an_interrupted_install(lab, kind):
+    """Killed before each of its steps: no engine is in trouble, the next run gets it right."""
+    name, after = kind
+    text = config_of(name)[1]
+    whole = Node(lab, text, name="whole")
+    whole.run("install")
+    installed = {path: what for path, what in whole.snapshot().items() if "/record" not in path}
+    while True:
+        node = Node(lab, text, name=f"n{after}")
+        if not interrupt(node, "install", after):
+            break
+        node.assert_usable()
+        if after % 4 < 2:
+            node.run("install")
+            now = {path: what for path, what in node.snapshot().items() if "/record" not in path}
+            assert now == installed, (after, set(now.items()) ^ set(installed.items()))
+        node.run("uninstall")
+        node.assert_as_before()
+        shutil.rmtree(node.root)
+        after += every(lab)
+    assert after > 20, after
+
+
+@test(limit=120, each={"v2": ("v2", 1), "v3": ("v3-imports", 3)})
+def repairs_an_interrupted_uninstall(lab, kind):
+    name, after = kind
+    while True:
+        node = Node(lab, config_of(name)[1], name=f"n{after}")
+        node.run("install")
+        if not interrupt(node, "uninstall", after):
+            break
+        node.assert_usable()
+        node.run("uninstall")
+        node.assert_as_before()
+        shutil.rmtree(node.root)
+        after += every(lab)
+    assert after > 8, after
+
+
+# --- restarts
+
+@test()
+def restarts_engines_that_changed(lab):
+    """On the node, once, and only if asked to; a restart that was missed is made up for."""
+    node = Node(lab, config_of("v3")[1])
+    node.run("install")
+    assert not os.path.exists(node.log)
+    assert "to be restarted" in node.run("status", status=1).stdout
+    node.run("install", "--restart")
+    enter = "nsenter --target 1 --mount -- systemctl restart "
+    assert read(node.log).splitlines() == [enter + "containerd", enter + "crio"]
+    assert "to be restarted" not in node.run("status").stdout
+    node.run("install", "--restart")
+    assert len(read(node.log).splitlines()) == 2
+    node.run("uninstall", "--restart")
+    assert len(read(node.log).splitlines()) == 4
+    node.assert_as_before()
+    node.run("install", "--containerd-service", "k3s")
+    node.run("install", "--restart")
+    assert read(node.log).splitlines()[4:] == [enter + "k3s", enter + "crio"]
+
+
+@test()
+def takes_back_what_an_engine_does_not_start_with(lab):
+    node = Node(lab, config_of("v2")[1])
+    path = node.path("/etc/containerd/config.toml")
+    node.tool("nsenter", LOGGED.format(
+        log=node.log, then=f'case "$*" in *containerd) ! grep -q sluice-runtime {path} ;; esac'))
+    done = node.run("install", "--restart", status=1)
+    assert "did not start" in done.stderr, done
+    assert read(path) == config_of("v2")[1]
+    assert read(node.log).count("restart containerd") == 2
+    node.run("uninstall", "--restart")
+    node.assert_as_before()
+
+
+# --- the DaemonSet's program
+
+class Installer:
+    """sluice-node in its pod."""
+
+    def __init__(self, node, api):
+        env = {**node.env(), **api.env()}
+        self.output = node.lab.path("installer.log")
+        with open(self.output, "wb") as output:
+            self.process = subprocess.Popen([NODE, "run"], env=env, stdout=output, stderr=output,
+                                            preexec_fn=die_with_parent, process_group=0)
+        wait_until(lambda: "installed:" in read(self.output) or self.process.poll() is not None,
+                   "the installer")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(60)
+        # Its `sleep`, which is no longer of any use.
+        with open(self.output, encoding="utf-8") as file:
+            said = file.read()
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        return status, said
+
+
+@test(limit=120)
+def daemonset_takes_itself_away(lab):
+    """Deleted, a node is as it was; while only its pod ends, or nobody can be asked, all stays."""
+    api = NodeApi(lab)
+    answers = [(200, {}, False), (200, {"deletionTimestamp": "2024-01-01T00:00:00Z"}, True),
+               (404, {}, True), (403, {}, True), (401, {}, True), (500, {}, False)]
+    for i, (status, metadata, goes) in enumerate(answers):
+        node = Node(lab, config_of("v3")[1], name=f"node{i}")
+        api.answer = (status, {"kind": "DaemonSet", "metadata": metadata})
+        installer = Installer(node, api)
+        node.assert_registered()
+        assert json.loads(read(node.path("/etc/sluice/sluice.json")))["runtime"][
+            "memory-overhead"] == "outside"
+        code, said = installer.stop()
+        assert code == 0 and ("is gone" in said) == goes, (status, said)
+        assert api.asked.pop() == ("/apis/apps/v1/namespaces/sluice/daemonsets/sluice-installer",
+                                   "Bearer secret")
+        if goes:
+            node.assert_as_before()
+        else:
+            node.assert_registered()
+    api.close()
+    node = Node(lab, config_of("v3")[1], name="alone")
+    started = time.monotonic()
+    code, said = Installer(node, api).stop()
+    assert code == 0 and "stays" in said and time.monotonic() - started < 60, said
+    node.assert_registered()
