@@ -101,6 +101,20 @@ def containerd_starts_with_it(lab):
 
 
 @test()
+def podman_reads_it(lab):
+    """Debian's, of version 4.3: by its name it finds the program that the node has."""
+    node = Node(lab)
+    node.run("install", "--engines", "podman")
+    command = (f"mount --bind {node.path('/etc/containers')} /etc/containers && "
+               f"mount --bind {node.path('/opt')} /opt && exec podman --root {lab.path('root')} "
+               f"--runroot {lab.path('runroot')} --storage-driver vfs --runtime sluice-runtime info "
+               "--format '{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}'")
+    done = subprocess.run(["unshare", "-m", "sh", "-c", command], check=False, capture_output=True,
+                          text=True)
+    assert (done.returncode, done.stdout) == (0, f"sluice-runtime {PROGRAM}\n"), done
+
+
+@test()
 def runs_programs_with_the_images_libraries(lab):
     """A node that has no such loader nor libraries runs the programs; engines call without PATH."""
     node = Node(lab)
