@@ -203,6 +203,8 @@ def extends_templates(lab, suffix):
         assert table["containerd"]["runtimes"]["sluice"]["options"]["BinaryName"] == PROGRAM
         assert not os.path.exists(node.path("/etc/containerd"))
         assert node.run("status", status=1).stdout.count(" registered") == 3
+        other = node.run("install", "--containerd-config", "/etc/other.toml", status=1)
+        assert "uninstall first" in other.stderr
         node.run("uninstall")
         node.assert_as_before(before)
 
