@@ -203,8 +203,12 @@ def extends_templates(lab, suffix):
         assert table["containerd"]["runtimes"]["sluice"]["options"]["BinaryName"] == PROGRAM
         assert not os.path.exists(node.path("/etc/containerd"))
         assert node.run("status", status=1).stdout.count(" registered") == 3
-        other = node.run("install", "--containerd-config", "/etc/other.toml", status=1)
-        assert "uninstall first" in other.stderr
+        # Another file, and the first one again: only one has it.
+        node.run("install", "--containerd-config", "/etc/containerd/config.toml")
+        assert "sluice" in node.containerd()
+        assert text is None or read(node.path(place)) == text
+        node.run("install", *words)
+        assert not os.path.exists(node.path("/etc/containerd/config.toml"))
         node.run("uninstall")
         node.assert_as_before(before)
 
