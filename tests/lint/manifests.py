@@ -67,7 +67,6 @@ UNITS = {None: 1000, "m": 1, "Ki": 1000 << 10, "Mi": 1000 << 20, "Gi": 1000 << 3
 
 # What is said of containers beside the VM, or to sluice-runtime: no settings of `sluice-vm doctor`.
 RUNTIME_KEYS = {
-    "shared-ports": re.compile(r"(\d+(-\d+)?(,(?=\d)|$))+$"),
     "vm": re.compile(r"true|" + LABEL.pattern),
     "volumes": re.compile(r"(/[^=,]+=(nfs|optional|nfs\+optional)(,(?=/)|$))+$"),
 }
