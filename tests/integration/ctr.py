@@ -58,7 +58,7 @@ class Containerd:
     """The daemon; `annotations` are those of each container."""
 
     def __init__(self, lab, runtime="runc", annotations=None):
-        self.lab, self.annotations = lab, annotations or {}
+        self.lab, self.annotations = lab, dict(annotations or {})
         self.runtime = runtime_path(lab.build, runtime)
         self.dir = lab.path("containerd")
         self.socket = lab.path("containerd.sock")

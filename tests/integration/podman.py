@@ -67,7 +67,7 @@ class Podman:
     """
 
     def __init__(self, lab, runtime="runc", annotations=None, plugins=(), networks=None):
-        self.lab, self.runtime, self.annotations = lab, runtime, annotations or {}
+        self.lab, self.runtime, self.annotations = lab, runtime, dict(annotations or {})
         self.dir = lab.path("podman")
         self._n_containers = 0
         for name in ("cni", "root", "tmp"):
