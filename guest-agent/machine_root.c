@@ -14,7 +14,7 @@
 
 #include "guest-agent/console.h"
 #include "guest-agent/early_mounts.h"
-#include "guest-agent/mount_point.h"
+#include "lib/mount_point.h"
 #include "guest-agent/mount_tree.h"
 #include "lib/cleanup.h"
 #include "lib/whole_file.h"

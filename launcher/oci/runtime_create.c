@@ -11,6 +11,7 @@
 #include "launcher/oci/machine_root.h"
 #include "launcher/oci/oci_config.h"
 #include "launcher/oci/oci_file.h"
+#include "launcher/oci/oci_mount_points.h"
 #include "launcher/oci/runtime_caller.h"
 
 /* What is known of the container and of the node, and where it is kept. */
@@ -96,6 +97,8 @@ static int write_all(
 {
 	int ret = make_root(c, container, err);
 
+	if (ret == 0)
+		ret = oci_mount_points_make(config, container, err);
 	return ret == 0 ? oci_file_replace(c->config, config, err) : ret;
 }
 

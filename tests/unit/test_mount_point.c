@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "guest-agent/mount_point.h"
+#include "lib/mount_point.h"
 
 static char dir[64], root_path[80];
 static int root = -1;

@@ -9,7 +9,7 @@
  * and every look is refused by the kernel (RESOLVE_NO_SYMLINKS) if somebody, on the other side of a
  * shared file system, put one there in the meantime.
  */
-#include "guest-agent/mount_point.h"
+#include "lib/mount_point.h"
 
 #include <errno.h>
 #include <fcntl.h>

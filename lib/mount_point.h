@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Places in the guest's root where something is to be mounted. The root is the user's: its symlinks
+ * Places in a guest's root where something is to be mounted. The root is the user's: its symlinks
  * are followed as they are inside of it (an absolute one begins there, ".." of it is itself), and
  * none of them leads out of it.
  */
