@@ -148,7 +148,7 @@ static int convert_process(struct conversion *c, struct err *err)
 		return ret;
 	if (process == NULL)
 		return err_set(err, -EINVAL, "process: missing");
-	ret = oci_process_take(process, c->mounts.init, c->container, err);
+	ret = oci_process_take(process, c->container, err);
 	return ret < 0 ? ret : oci_process_convert(process, c->facts, c->nfs, err);
 }
 
@@ -161,7 +161,6 @@ static int mark(struct conversion *c, struct err *err)
 	return oci_put(annotations, OCI_CONVERTED, json_object_new_string("true"), err);
 }
 
-/* The process before the mounts: where the init was is a string of theirs. */
 static int convert(struct conversion *c, struct err *err)
 {
 	bool readonly = false;

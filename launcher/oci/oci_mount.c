@@ -82,8 +82,6 @@ static int classify_share(struct oci_mount *mount, struct err *err)
 
 static int classify(struct oci_mount *mount, struct err *err)
 {
-	static const char *const inits[] = { "/run/podman-init", "/dev/init", "/sbin/docker-init",
-		NULL };
 	static const char *const pod_files[] = { "/etc/resolv.conf", "/etc/hosts", "/etc/hostname",
 		NULL };
 
@@ -93,8 +91,6 @@ static int classify(struct oci_mount *mount, struct err *err)
 		mount->use = OCI_MOUNT_SHM;
 	else if (strcmp(mount->type, "tmpfs") == 0 && !is_bind(mount))
 		mount->use = OCI_MOUNT_TMPFS;
-	else if (is_bind(mount) && is_one_of(inits, mount->destination))
-		mount->use = OCI_MOUNT_INIT;
 	else if (is_bind(mount) && is_one_of(pod_files, mount->destination))
 		mount->use = OCI_MOUNT_POD;
 	else

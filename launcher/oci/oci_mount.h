@@ -16,9 +16,9 @@ enum oci_mount_use {
 	OCI_MOUNT_KERNEL, /* /proc and the like: of the machine root as it is */
 	OCI_MOUNT_SHM,    /* /dev/shm: the machine root has one of its own, and the guest */
 	OCI_MOUNT_POD,    /* /etc/hosts and the like: sluice-vm reads the pod from it */
-	OCI_MOUNT_INIT,   /* the engine's init, which a guest has no use for */
 	OCI_MOUNT_TMPFS,  /* memory: of the guest's */
-	OCI_MOUNT_SHARE,  /* a volume */
+	OCI_MOUNT_SHARE,  /* a volume; also the engine's init (--init), which it puts before the
+			   * command: in the guest too it is process 1 of what it ran */
 };
 
 struct oci_mount {

@@ -122,9 +122,6 @@ static int take(struct oci_mounts *out, const struct oci_mount *mount, struct oc
 		return keep_for_pod(out, mount, err);
 	case OCI_MOUNT_SHM:
 		return take_shm(out, mount, err);
-	case OCI_MOUNT_INIT:
-		out->init = mount->destination;
-		return 0;
 	case OCI_MOUNT_TMPFS:
 		return take_tmpfs(out, mount, oci_volumes_find(wishes, mount->destination), err);
 	default:

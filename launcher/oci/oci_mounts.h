@@ -21,7 +21,6 @@ struct oci_mounts {
 	json_object *shared;  /* bound to be served: the same */
 	json_object *volumes; /* of the guest: as in container.json */
 	size_t n_shared;
-	const char *init; /* where the engine bound an init; NULL: it did not */
 };
 
 /* `mounts`: the array, NULL: none. All of *out is to be freed, whatever this returns. */

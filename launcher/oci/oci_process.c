@@ -143,31 +143,14 @@ static int take_spec(json_object *process, json_object *to, struct err *err)
 
 /* --- its words ------------------------------------------------------------------------------- */
 
-/* How many words are the engine's own: an init that it bound there, and what ends its options. */
-static int count_init_words(json_object *args, const char *init, struct err *err)
-{
-	const char *word;
-	int ret = init != NULL && oci_n_items(args) > 0
-			  ? oci_item_string(args, "process.args", 0, &word, err)
-			  : -ENOENT;
-
-	if (ret == -ENOENT || (ret == 0 && strcmp(word, init) != 0))
-		return 0;
-	if (ret == 0 && oci_n_items(args) > 1)
-		ret = oci_item_string(args, "process.args", 1, &word, err);
-	if (ret < 0)
-		return ret;
-	return oci_n_items(args) > 1 && strcmp(word, "--") == 0 ? 2 : 1;
-}
-
-/* The strings from `first` on, checked, as a new array in `to`. */
-static int take_words(json_object *array, size_t first, const char *at, json_object *to,
-	const char *key, struct err *err)
+/* The strings, checked, as a new array in `to`. */
+static int take_words(
+	json_object *array, const char *at, json_object *to, const char *key, struct err *err)
 {
 	json_object *copy = json_object_new_array();
 	int ret = oci_put(to, key, copy, err);
 
-	for (size_t i = first; ret == 0 && i < oci_n_items(array); i++) {
+	for (size_t i = 0; ret == 0 && i < oci_n_items(array); i++) {
 		const char *word;
 
 		ret = oci_item_string(array, at, i, &word, err);
@@ -177,19 +160,16 @@ static int take_words(json_object *array, size_t first, const char *at, json_obj
 	return ret;
 }
 
-static int take_args(json_object *process, const char *init, json_object *to, struct err *err)
+static int take_args(json_object *process, json_object *to, struct err *err)
 {
 	json_object *args;
-	int ret = oci_get_array(process, "process.", "args", &args, err), first;
+	int ret = oci_get_array(process, "process.", "args", &args, err);
 
 	if (ret < 0)
 		return ret;
-	first = count_init_words(args, init, err);
-	if (first < 0)
-		return first;
-	if (oci_n_items(args) <= (size_t)first)
+	if (oci_n_items(args) == 0)
 		return err_set(err, -EINVAL, "process.args: has no command");
-	return take_words(args, (size_t)first, "process.args", to, "args", err);
+	return take_words(args, "process.args", to, "args", err);
 }
 
 static int check_env(json_object *env, struct err *err)
@@ -213,11 +193,10 @@ static int take_env(json_object *process, json_object *to, struct err *err)
 
 	if (ret == 0)
 		ret = check_env(env, err);
-	return ret < 0 ? ret : take_words(env, 0, "process.env", to, "env", err);
+	return ret < 0 ? ret : take_words(env, "process.env", to, "env", err);
 }
 
-int oci_process_take(
-	json_object *process, const char *init, json_object *container, struct err *err)
+int oci_process_take(json_object *process, json_object *container, struct err *err)
 {
 	json_object *spec = json_object_new_object();
 	int ret = oci_put(container, "process", spec, err);
@@ -225,7 +204,7 @@ int oci_process_take(
 	if (ret == 0)
 		ret = take_spec(process, spec, err);
 	if (ret == 0)
-		ret = take_args(process, init, container, err);
+		ret = take_args(process, container, err);
 	return ret < 0 ? ret : take_env(process, container, err);
 }
 

@@ -14,10 +14,8 @@
 #include "launcher/oci/oci_config.h"
 #include "lib/err.h"
 
-/* Puts process, args and env into `container`. `init`: where an init was bound that the engine put
- * before the command; NULL: none was. -EINVAL: it is no process. */
-int oci_process_take(
-	json_object *process, const char *init, json_object *container, struct err *err);
+/* Puts process, args and env into `container`. -EINVAL: it is no process. */
+int oci_process_take(json_object *process, json_object *container, struct err *err);
 
 /* Makes it sluice-vm's. `nfs`: something is served over NFS. */
 int oci_process_convert(
