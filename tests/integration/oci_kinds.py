@@ -53,6 +53,6 @@ PASSED_ON = Kind("sluice-runtime")
 UML = Kind("sluice-runtime", "uml")
 QEMU = Kind("sluice-runtime", "qemu")
 
-EACH = {"runc": RUNC}
-EACH_LIFE = {"runc": RUNC}
-EACH_VM = {}
+EACH = {"runc": RUNC, "passed-on": PASSED_ON, "uml": UML}
+EACH_LIFE = {"runc": RUNC, "qemu": QEMU}
+EACH_VM = {"uml": UML}
