@@ -95,7 +95,8 @@ static void test_refusals(void **state)
 		"mean \"path\"?)");
 	refuse(state, "{\"runtime\":{\"path\":\"runc\"}}", "runtime.path");
 	refuse(state, "{\"runtime\":{\"path\":\"/a\",\"path\":\"/b\"}}", "duplicate");
-	refuse(state, "{\"runtime\":{\"memory-overhead\":\"beside\"}}", "\"inside\" or \"outside\"");
+	refuse(state, "{\"runtime\":{\"memory-overhead\":\"beside\"}}",
+		"\"inside\" or \"outside\"");
 	refuse(state, "{\"runtime\":{\"overhead\":-1}}", "runtime.overhead");
 	refuse(state, "{\"runtime\":{\"machine-binds\":\"/opt,srv\"}}", "\"srv\"");
 	refuse(state, "{\"runtime\":{\"machine-binds\":\"/opt/../etc\"}}", "machine-binds");
