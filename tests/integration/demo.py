@@ -20,38 +20,13 @@ import time
 
 import run
 from cni import FAR4, GUEST_MAC, Calico
-from lab import PEER4, Lab, LabError, guest4, last_json, wait_until
+from demo_containers import container_demo
+from demo_stage import BOLD, PLAIN, check, run_in, show, step, typed
+from lab import PEER4, Lab, guest4, last_json, wait_until
 from namespaces import start_inside
 from vm import Vm
 
 INSIDE = "SLUICE_DEMO_INSIDE"
-BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
-
-
-def step(title):
-    print(f"\n{BOLD}== {title}{PLAIN}", flush=True)
-
-
-def typed(where, command):
-    """Shows a command as one would type it, with the machine it is typed on."""
-    print(f"{DIM}{where}#{PLAIN} {command}", flush=True)
-
-
-def show(text):
-    print("  " + text.strip().replace("\n", "\n  "), flush=True)
-
-
-def run_in(node, where, command, timeout=30):
-    typed(where, command)
-    said = node.run(command, timeout)
-    show(said)
-    return said
-
-
-def check(what, found, wanted):
-    """The demo ends, as one that failed, with what is not as it was to be."""
-    if found != wanted:
-        raise LabError(f"{what}: {found!r} instead of {wanted!r}")
 
 
 def pump(source, where, sink, there, address):
@@ -279,6 +254,7 @@ def main():
     play(args.build, "lab", demo)
     play(args.build, "pod", pod_demo)
     play(args.build, "vm", vm_demo)
+    play(args.build, "containers", container_demo)
     print(f"\nDone in {time.monotonic() - started:.0f} s. Nothing is left behind.")
     return 0
 
