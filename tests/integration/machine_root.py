@@ -29,6 +29,7 @@ for name in bin sbin lib lib32 lib64 libx32; do ln -s usr/$name $name; done
 ln -s /run var/run
 ln -s /proc/self/mounts etc/mtab # nfs-ganesha looks there for file systems
 mount --bind /usr usr && mount -o remount,bind,ro usr
+mount -t tmpfs -o nosuid,nodev tmp tmp # before what may be below it
 for there in $binds; do
     mkdir -p ".$there" && mount --bind "$there" ".$there" && mount -o remount,bind,ro ".$there"
 done
@@ -46,7 +47,6 @@ for name in null zero full random urandom tty; do : >dev/$name; mount --bind /de
 mkdir dev/pts dev/shm && mount -t devpts -o newinstance,ptmxmode=0666 pts dev/pts
 ln -s pts/ptmx dev/ptmx && ln -s /proc/self/fd dev/fd
 mount -t tmpfs -o nosuid,nodev shm dev/shm
-mount -t tmpfs -o nosuid,nodev tmp tmp
 mount -t tmpfs -o nosuid,nodev cache var/cache/sluice
 mount --bind "$run" run
 mount --bind "$rootfs" sluice/share/rootfs
