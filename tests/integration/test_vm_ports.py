@@ -265,8 +265,8 @@ def ports_where_there_is_no_guard(lab):
     pod.vm.prefix = ["setpriv", "--bounding-set=-net_bind_service"]
     pod.start()
     pod.await_ports("127.0.0.1:7007")
+    wait_until(lambda: pod.ports()["taken"] == 2, "the agent to have seen all three")
     assert pod.ports()["forwarded"] == ["127.0.0.1:7007"], pod.ports()
-    assert pod.ports()["taken"] == 2, pod.ports()
     assert pod.get("127.0.0.1:7007") == "guest\n"
     assert pod.vm.log().count("CAP_NET_BIND_SERVICE") == 1, pod.vm.log()
     pod.stop()
