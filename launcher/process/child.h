@@ -36,6 +36,7 @@ struct child_plan {
 	size_t n_fds;
 	unsigned long nofile; /* soft RLIMIT_NOFILE, up to the hard one; 0: ours */
 	bool one_cpu;         /* it and its helpers stay on the CPU where it begins */
+	bool unprivileged;    /* it has no capabilities, root or not, and cannot gain any */
 	/* Learns of the group before the program is executed; NULL: nobody does. Outlives the
 	 * child.
 	 */

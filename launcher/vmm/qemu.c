@@ -204,6 +204,7 @@ static int start_child(struct qemu *qemu, struct event_base *loop, struct keeper
 	cleanup_argv struct argv argv = { 0 };
 	struct child_plan child = { .name = "QEMU",
 		.program = run.program,
+		.unprivileged = true,
 		.in = -1,
 		.out = plan->console,
 		.err = plan->console,

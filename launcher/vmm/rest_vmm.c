@@ -189,6 +189,7 @@ static int start_child(struct rest_vmm *vmm, struct event_base *loop, struct kee
 	cleanup_argv struct argv argv = { 0 };
 	struct child_plan child = { .name = vmm->kind->title,
 		.program = vmm_program(plan, vmm->kind->usual),
+		.unprivileged = true,
 		.in = -1,
 		.out = plan->console,
 		.err = plan->console,

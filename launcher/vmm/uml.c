@@ -158,6 +158,7 @@ static int start_child(struct uml *uml, struct event_base *loop, struct keeper *
 	struct child_plan child = { .name = "UML",
 		.program = program_of(plan),
 		.one_cpu = true,
+		.unprivileged = true,
 		.in = -1,
 		.out = plan->console,
 		.err = plan->console,

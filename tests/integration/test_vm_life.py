@@ -250,6 +250,29 @@ def run_twice(lab):
     vm.assert_gone()
 
 
+@test(limit=90, each={"uml": "uml", "qemu": "qemu"})
+def vmm_has_no_capabilities(lab, vmm):
+    """Who gets out of the guest is root without any of root's rights."""
+    vm = Vm(Calico(lab), vmm)
+    job = vm.start(SLEEPER).wait_for("ready\n")
+    group = status(vm)["vmm"]["pid"]
+    seen = 0
+    for path in glob.glob("/proc/[0-9]*/task/[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            pid = int(path.split("/")[2])
+            if os.getpgid(pid) == group:
+                with open(path, encoding="ascii") as file:
+                    said = dict(line.split(":\t") for line in file.read().splitlines())
+                rights = {key: said[key] for key in ("CapPrm", "CapEff", "CapAmb")}
+                assert not any(int(text, 16) for text in rights.values()), rights
+                assert said["NoNewPrivs"] == "1", path
+                seen += 1
+    assert seen > 0
+    vm.verb("stop", "--grace", "0")
+    job.wait()
+    vm.assert_gone()
+
+
 @test(limit=60, each={kind: kind for kind in ("virtiofs", "ext4")})
 def run_readonly(lab, root):
     vm = Vm(Calico(lab), root=root, readonly="true")

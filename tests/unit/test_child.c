@@ -282,6 +282,21 @@ static void test_stays_on_one_cpu(void **state)
 	assert_string_equal(run->text, "1\n");
 }
 
+/* Nor does what it executes get any by being root. */
+static void test_unprivileged(void **state)
+{
+	struct run *run = *state;
+	char *argv[] = { (char *)"sh", (char *)"-c",
+		(char *)"sh -c \"grep -E '^(Cap(Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status\"",
+		NULL };
+	struct child_plan plan = plan_for(run, argv);
+
+	plan.unprivileged = true;
+	run_plan(run, &plan);
+	assert_string_equal(run->text, "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n"
+				       "CapAmb:\t0000000000000000\nNoNewPrivs:\t1\n");
+}
+
 static void test_leads_a_group(void **state)
 {
 	struct run *run = *state;
@@ -367,6 +382,7 @@ int main(void)
 		CHILD_TEST(test_signals_are_default),
 		CHILD_TEST(test_descriptor_limit),
 		CHILD_TEST(test_stays_on_one_cpu),
+		CHILD_TEST(test_unprivileged),
 		CHILD_TEST(test_leads_a_group),
 		CHILD_TEST(test_helpers_end_with_it),
 		CHILD_TEST(test_kill),
