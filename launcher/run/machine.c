@@ -216,6 +216,7 @@ static int start_vmm(struct vm *vm, struct err *err)
 		.run_dir = vm->paths.dir,
 		.kernel = vm->kernel.path,
 		.initrd = vm->initrd,
+		.initrd_fd = vm->initrd_fd,
 		.cmdline = s->kernel_append,
 		.n_cpus = s->cpus,
 		.memory_mib = s->memory_mib,

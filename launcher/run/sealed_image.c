@@ -25,7 +25,8 @@ static int make_memfd(struct vm *vm)
 	vm->initrd_fd = memfd_create("sluice-initrd", MFD_CLOEXEC);
 	if (vm->initrd_fd < 0 || fchmod(vm->initrd_fd, 0600) < 0)
 		return -errno;
-	snprintf(vm->initrd, sizeof(vm->initrd), "/proc/%d/fd/%d", (int)getpid(), vm->initrd_fd);
+	/* By the same name in the VMM, which inherits it. */
+	snprintf(vm->initrd, sizeof(vm->initrd), "/proc/self/fd/%d", vm->initrd_fd);
 	return access(vm->initrd, R_OK) == 0 ? 0 : -errno;
 }
 

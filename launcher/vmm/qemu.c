@@ -219,6 +219,8 @@ static int start_child(struct qemu *qemu, struct event_base *loop, struct keeper
 		ret = qemu_args(plan, &run, &argv, err);
 	if (ret < 0)
 		return ret;
+	if (plan->initrd_fd > STDERR_FILENO)
+		child.fds[child.n_fds++] = plan->initrd_fd;
 	child.argv = argv.words;
 	return child_start(loop, &child, &qemu->child, err);
 }

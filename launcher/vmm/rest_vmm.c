@@ -200,6 +200,8 @@ static int start_child(struct rest_vmm *vmm, struct event_base *loop, struct kee
 	vmm->kind->args(child.program, vmm->socket, &argv);
 	if (argv_check(&argv) < 0)
 		return err_errno(err, ENOMEM, "cannot start %s", vmm->kind->title);
+	if (plan->initrd_fd > STDERR_FILENO)
+		child.fds[child.n_fds++] = plan->initrd_fd;
 	child.argv = argv.words;
 	return child_start(loop, &child, &vmm->child, err);
 }

@@ -172,6 +172,8 @@ static int start_child(struct uml *uml, struct event_base *loop, struct keeper *
 	ret = uml_args(plan, child.program, &argv, err);
 	if (ret < 0)
 		return ret;
+	if (plan->initrd_fd > STDERR_FILENO)
+		child.fds[child.n_fds++] = plan->initrd_fd;
 	child.argv = argv.words;
 	child.env = make_environment(dir);
 	if (child.env == NULL)

@@ -327,7 +327,8 @@ def podman_rounds(lab, kind):
                 web.call("stop", "-t", "1")
             web.call("rm", "-f", "-t", "0")
         engine.note_ids()
-        wait_until(lambda: engine.node.census() == before, "nothing to be left")
+        engine.node.before = before
+        engine.node.assert_clean()
 
 
 @test(limit=120, each=EACH)
