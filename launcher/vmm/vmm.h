@@ -56,7 +56,7 @@ struct vmm_plan {
 	const char *run_dir; /* private directory for sockets and files, absolute */
 	const char *kernel;  /* of UML: its program, unless there is one */
 	const char *initrd;
-	int initrd_fd; /* above 2: that initrd is a descriptor, which the VMM inherits */
+	int initrd_fd;       /* above 2: that initrd is a descriptor, which the VMM inherits */
 	const char *cmdline; /* may be empty */
 	unsigned n_cpus;
 	unsigned memory_mib;
