@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/json_items.h"
+#include "config/json_source.h"
 #include "config/settings.h"
 
 #define HOSTNAME_MAX 64   /* HOST_NAME_MAX of Linux */
@@ -195,17 +196,13 @@ static int decode(const json_t *json, struct container_spec *spec, struct err *e
 
 int container_spec_parse(const char *text, size_t len, struct container_spec *spec, struct err *err)
 {
-	json_error_t why;
 	json_t *json;
 	int ret;
 
 	*spec = (struct container_spec) { .settings = NULL };
-	if (len > CONTAINER_SPEC_MAX)
-		return err_set(err, -EINVAL, "container spec: has %zu bytes (at most %u)", len,
-			CONTAINER_SPEC_MAX);
-	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
-	if (json == NULL)
-		return err_set(err, -EINVAL, "container spec: line %d: %s", why.line, why.text);
+	ret = json_source_text("container spec", text, len, CONTAINER_SPEC_MAX, &json, err);
+	if (ret < 0)
+		return ret;
 	ret = decode(json, spec, err);
 	json_decref(json);
 	if (ret == 0)

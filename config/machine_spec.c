@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/json_items.h"
+#include "config/json_source.h"
 #include "config/settings.h"
 
 #define HOSTNAME_MAX 64   /* HOST_NAME_MAX of Linux */
@@ -178,17 +179,13 @@ static int decode(const json_t *json, struct machine_spec *spec, struct err *err
 
 int machine_spec_parse(const char *text, size_t len, struct machine_spec *spec, struct err *err)
 {
-	json_error_t why;
 	json_t *json;
 	int ret;
 
 	*spec = (struct machine_spec) { .hostname = NULL };
-	if (len > MACHINE_SPEC_MAX)
-		return err_set(err, -EINVAL, "machine spec: has %zu bytes (at most %u)", len,
-			MACHINE_SPEC_MAX);
-	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
-	if (json == NULL)
-		return err_set(err, -EINVAL, "machine spec: line %d: %s", why.line, why.text);
+	ret = json_source_text("machine spec", text, len, MACHINE_SPEC_MAX, &json, err);
+	if (ret < 0)
+		return ret;
 	ret = decode(json, spec, err);
 	json_decref(json);
 	if (ret == 0)

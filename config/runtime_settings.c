@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "config/json_source.h"
 #include "config/settings.h"
 #include "config/settings_man.h"
 #include "config/vm_settings.h"
@@ -127,16 +128,11 @@ static int decode(const json_t *root, struct runtime_settings *settings, struct 
 
 static int load(const char *path, struct runtime_settings *settings, struct err *err)
 {
-	json_error_t where;
 	json_t *root;
-	int ret;
+	int ret = json_source_file(path, false, &root, err);
 
-	root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
-	if (root == NULL && json_error_code(&where) == json_error_cannot_open_file)
-		return errno == ENOENT ? 0 : err_errno(err, errno, "%s", path);
 	if (root == NULL)
-		return err_set(
-			err, -EINVAL, "%s:%d:%d: %s", path, where.line, where.column, where.text);
+		return ret;
 	ret = decode(root, settings, err);
 	json_decref(root);
 	return ret < 0 ? err_wrap(err, ret, "%s", path) : 0;

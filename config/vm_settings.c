@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "config/annotation.h"
+#include "config/json_source.h"
 #include "config/container_spec.h"
 #include "config/log_words.h"
 #include "config/settings.h"
@@ -235,18 +236,11 @@ static const struct settings table = SETTINGS(rows, "SLUICE_");
 
 static int load_file(const struct vm_sources *from, struct vm_settings *settings, struct err *err)
 {
-	json_error_t where;
 	json_t *root;
-	int ret;
+	int ret = json_source_file(from->config_path, from->config_required, &root, err);
 
-	root = json_load_file(from->config_path, JSON_REJECT_DUPLICATES, &where);
-	if (root == NULL && json_error_code(&where) == json_error_cannot_open_file)
-		return !from->config_required && errno == ENOENT
-			       ? 0
-			       : err_errno(err, errno, "%s", from->config_path);
 	if (root == NULL)
-		return err_set(err, -EINVAL, "%s:%d:%d: %s", from->config_path, where.line,
-			where.column, where.text);
+		return ret;
 	(void)json_object_del(root, "runtime"); /* sluice-runtime's: runtime_settings.h */
 	ret = settings_from_json(&table, root, "", 0, NULL, settings, NULL, err);
 	json_decref(root);

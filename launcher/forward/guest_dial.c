@@ -25,6 +25,7 @@
 #include <event2/event.h>
 
 #include "lib/agent_wire.h"
+#include "lib/peek_line.h"
 #include "lib/unix_socket.h"
 
 #define ANSWER_S   15 /* the agent gives up before */
@@ -69,26 +70,16 @@ int guest_dial_answer(const char *line, size_t len, struct err *err)
 	return err_set(err, -ECONNREFUSED, "%s", reason);
 }
 
-/* Bytes of the answer up to its newline, and none behind it. 1: the line is there. */
+/* 1: the answer's line is there. */
 static int read_line(struct guest_dial *d, struct err *err)
 {
-	size_t room = sizeof(d->line) - d->len;
-	ssize_t n = recv(d->fd, d->line + d->len, room, MSG_PEEK);
-	const char *newline;
+	int ret = peek_line(d->fd, d->line, sizeof(d->line), &d->len);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n <= 0)
-		return err_set(err, -ECONNRESET, "the guest's agent does not answer");
-	newline = memchr(d->line + d->len, '\n', (size_t)n);
-	if (newline != NULL)
-		n = newline + 1 - (d->line + d->len);
-	/* The same bytes again. */
-	n = recv(d->fd, d->line + d->len, (size_t)n, 0);
-	d->len += n > 0 ? (size_t)n : 0;
-	if (newline == NULL && d->len == sizeof(d->line))
+	if (ret == -ECONNRESET)
+		return err_set(err, ret, "the guest's agent does not answer");
+	if (ret < 0)
 		return err_set(err, -EPROTO, "the guest's agent did not answer as one does");
-	return newline != NULL;
+	return ret;
 }
 
 static int say(struct guest_dial *d, const char *line, struct err *err)

@@ -23,6 +23,7 @@
 #include "launcher/forward/stream_pair.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/peek_line.h"
 #include "lib/unix_socket.h"
 
 #define ACCEPTS_PER_TURN 16
@@ -77,27 +78,6 @@ static bool is_shared(const struct port_share *s, uint16_t port)
 		if (s->ports.port[i] == port)
 			return true;
 	return false;
-}
-
-/* Up to its newline, and none of the bytes behind it. 1: it is there. */
-static int read_line(struct conn *c)
-{
-	ssize_t n = recv(c->guest, c->line + c->len, sizeof(c->line) - c->len, MSG_PEEK);
-	const char *newline;
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n <= 0)
-		return -EPIPE;
-	newline = memchr(c->line + c->len, '\n', (size_t)n);
-	if (newline != NULL)
-		n = newline + 1 - (c->line + c->len);
-	/* The same bytes again. */
-	n = recv(c->guest, c->line + c->len, (size_t)n, 0);
-	c->len += n > 0 ? (size_t)n : 0;
-	if (newline == NULL && c->len == sizeof(c->line))
-		return -EPROTO;
-	return newline != NULL;
 }
 
 /* --- connections ----------------------------------------------------------------------------- */
@@ -212,7 +192,8 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
 static void on_line(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	int ret = (what & EV_TIMEOUT) ? -ETIMEDOUT : read_line(c);
+	int ret = (what & EV_TIMEOUT) ? -ETIMEDOUT
+				      : peek_line(c->guest, c->line, sizeof(c->line), &c->len);
 
 	if (ret == 0)
 		return;

@@ -30,6 +30,7 @@
 #include "launcher/vmm/qemu_args.h"
 #include "launcher/vmm/qmp.h"
 #include "launcher/vmm/vmm_check.h"
+#include "launcher/vmm/vmm_child.h"
 #include "launcher/vmm/vmm_tell.h"
 #include "lib/cleanup.h"
 
@@ -202,26 +203,18 @@ static int start_child(struct qemu *qemu, struct event_base *loop, struct keeper
 {
 	struct qemu_run run = { .program = vmm_program(plan, PROGRAM), .monitor = monitor };
 	cleanup_argv struct argv argv = { 0 };
-	struct child_plan child = { .name = "QEMU",
-		.program = run.program,
-		.unprivileged = true,
-		.in = -1,
-		.out = plan->console,
-		.err = plan->console,
-		.fds = { plan->console, monitor },
-		.n_fds = 2,
-		.keeper = keeper,
-		.ended = on_ended,
-		.owner = qemu };
+	struct child_plan child = vmm_child_plan(plan, "QEMU", run.program, keeper);
 	int ret = choose_accel(plan, &run.kvm, err);
 
 	if (ret == 0)
 		ret = qemu_args(plan, &run, &argv, err);
 	if (ret < 0)
 		return ret;
-	if (plan->initrd_fd > STDERR_FILENO)
-		child.fds[child.n_fds++] = plan->initrd_fd;
+	vmm_child_inherits(&child, plan->console);
+	vmm_child_inherits(&child, monitor);
 	child.argv = argv.words;
+	child.ended = on_ended;
+	child.owner = qemu;
 	return child_start(loop, &child, &qemu->child, err);
 }
 

@@ -14,6 +14,7 @@
 
 #include "launcher/vmm/rest.h"
 #include "launcher/vmm/vmm_check.h"
+#include "launcher/vmm/vmm_child.h"
 #include "launcher/vmm/vmm_tell.h"
 #include "lib/cleanup.h"
 #include "lib/unix_socket.h"
@@ -187,22 +188,15 @@ static int start_child(struct rest_vmm *vmm, struct event_base *loop, struct kee
 	const struct vmm_plan *plan, struct err *err)
 {
 	cleanup_argv struct argv argv = { 0 };
-	struct child_plan child = { .name = vmm->kind->title,
-		.program = vmm_program(plan, vmm->kind->usual),
-		.unprivileged = true,
-		.in = -1,
-		.out = plan->console,
-		.err = plan->console,
-		.keeper = keeper,
-		.ended = on_ended,
-		.owner = vmm };
+	struct child_plan child =
+		vmm_child_plan(plan, vmm->kind->title, vmm_program(plan, vmm->kind->usual), keeper);
 
 	vmm->kind->args(child.program, vmm->socket, &argv);
 	if (argv_check(&argv) < 0)
 		return err_errno(err, ENOMEM, "cannot start %s", vmm->kind->title);
-	if (plan->initrd_fd > STDERR_FILENO)
-		child.fds[child.n_fds++] = plan->initrd_fd;
 	child.argv = argv.words;
+	child.ended = on_ended;
+	child.owner = vmm;
 	return child_start(loop, &child, &vmm->child, err);
 }
 

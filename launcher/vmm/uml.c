@@ -27,6 +27,7 @@
 #include "launcher/process/program.h"
 #include "launcher/vmm/uml_args.h"
 #include "launcher/vmm/vmm_check.h"
+#include "launcher/vmm/vmm_child.h"
 #include "launcher/vmm/vmm_tell.h"
 #include "lib/cleanup.h"
 
@@ -153,18 +154,7 @@ static int start_child(struct uml *uml, struct event_base *loop, struct keeper *
 {
 	const char *dir = find_memory_dir(plan, err);
 	cleanup_argv struct argv argv = { 0 };
-	/* One of its processes runs at a time, and each system call of the guest takes turns of
-	 * two: on one CPU that is a third faster than across two. */
-	struct child_plan child = { .name = "UML",
-		.program = program_of(plan),
-		.one_cpu = true,
-		.unprivileged = true,
-		.in = -1,
-		.out = plan->console,
-		.err = plan->console,
-		.keeper = keeper,
-		.ended = on_ended,
-		.owner = uml };
+	struct child_plan child = vmm_child_plan(plan, "UML", program_of(plan), keeper);
 	int ret;
 
 	if (dir == NULL)
@@ -172,9 +162,12 @@ static int start_child(struct uml *uml, struct event_base *loop, struct keeper *
 	ret = uml_args(plan, child.program, &argv, err);
 	if (ret < 0)
 		return ret;
-	if (plan->initrd_fd > STDERR_FILENO)
-		child.fds[child.n_fds++] = plan->initrd_fd;
 	child.argv = argv.words;
+	/* One of its processes runs at a time, and each system call of the guest takes turns of
+	 * two: on one CPU that is a third faster than across two. */
+	child.one_cpu = true;
+	child.ended = on_ended;
+	child.owner = uml;
 	child.env = make_environment(dir);
 	if (child.env == NULL)
 		return err_errno(err, ENOMEM, "cannot start UML");
