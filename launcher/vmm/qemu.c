@@ -29,6 +29,7 @@
 #include "launcher/vmm/kvm.h"
 #include "launcher/vmm/qemu_args.h"
 #include "launcher/vmm/qmp.h"
+#include "launcher/vmm/tsc.h"
 #include "launcher/vmm/vmm_check.h"
 #include "launcher/vmm/vmm_child.h"
 #include "launcher/vmm/vmm_tell.h"
@@ -206,6 +207,8 @@ static int start_child(struct qemu *qemu, struct event_base *loop, struct keeper
 	struct child_plan child = vmm_child_plan(plan, "QEMU", run.program, keeper);
 	int ret = choose_accel(plan, &run.kvm, err);
 
+	if (ret == 0 && !run.kvm)
+		run.tsc_khz = tsc_khz();
 	if (ret == 0)
 		ret = qemu_args(plan, &run, &argv, err);
 	if (ret < 0)

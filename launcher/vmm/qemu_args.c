@@ -165,25 +165,27 @@ static void add_machine(const struct vmm_plan *plan, const struct machine *machi
 	argv_add(argv, "memory-backend-memfd,id=ram,size=%uM,share=on", plan->memory_mib);
 }
 
-/* A microvm has nothing else to reset it with than a triple fault. */
-static const char *machine_cmdline(const struct machine *machine, const struct qemu_run *run)
+static void add_cmdline(const struct vmm_plan *plan, const struct machine *machine,
+	const struct qemu_run *run, struct argv *argv)
 {
-	if (machine->pci)
-		return "console=ttyS0";
-	return run->kvm ? "console=ttyS0 reboot=t" : "console=ttyS0 reboot=t tsc_early_khz=2600000";
+	const char *cmdline = plan->cmdline != NULL ? plan->cmdline : "";
+	char clock[64] = "";
+
+	if (!machine->pci && !run->kvm)
+		snprintf(clock, sizeof(clock), " tsc_early_khz=%u tsc=reliable", run->tsc_khz);
+	argv_add(argv, "-append");
+	/* A microvm has nothing else to reset it with than a triple fault. */
+	argv_add(argv, "%s%sconsole=ttyS0%s%s", cmdline, cmdline[0] != '\0' ? " " : "",
+		machine->pci ? "" : " reboot=t", clock);
 }
 
 static void add_kernel(const struct vmm_plan *plan, const struct machine *machine,
 	const struct qemu_run *run, struct argv *argv)
 {
-	const char *cmdline = plan->cmdline != NULL ? plan->cmdline : "";
-
 	add(argv, "-kernel", plan->kernel);
 	if (plan->initrd != NULL)
 		add(argv, "-initrd", plan->initrd);
-	argv_add(argv, "-append");
-	argv_add(argv, "%s%s%s", cmdline, cmdline[0] != '\0' ? " " : "",
-		machine_cmdline(machine, run));
+	add_cmdline(plan, machine, run, argv);
 }
 
 /* The guest's console goes to a descriptor that it gets, and so does its monitor. */

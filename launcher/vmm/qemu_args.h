@@ -11,7 +11,8 @@
  * other vhost-user device.
  *  - Without KVM, QEMU 7.2 crashes when a driver sets up MSI-X on a vhost-user PCI device: it gets
  *    no vectors there.
- *  - Without KVM, a microvm's kernel now and then hangs calibrating its TSC: it is told how fast.
+ *  - Without KVM, a microvm has no clock that its kernel could measure its TSC by. A kernel that is
+ *    not told how fast that is hangs, or counts ticks instead and may hang when it stops them.
  *  - It starts stopped, so that nothing happens before the monitor is listened to, and ends when
  *    the guest resets.
  */
@@ -24,7 +25,8 @@
 struct qemu_run {
 	const char *program;
 	bool kvm;
-	int monitor; /* a connected socket, by the number it has in QEMU */
+	unsigned tsc_khz; /* without KVM: of this machine */
+	int monitor;      /* a connected socket, by the number it has in QEMU */
 };
 
 /* -EINVAL: there is no such machine; -ENOMEM. */

@@ -93,12 +93,12 @@ static void test_microvm_without_kvm(void **state)
 {
 	const char *expected[] = { QEMU_HEAD, "-machine", "microvm,memory-backend=ram", "-accel",
 		"tcg", "-cpu", "max", QEMU_MEMORY,
-		"rdinit=/init quiet console=ttyS0 reboot=t tsc_early_khz=2600000", QEMU_CHANNELS,
-		"-chardev", "socket,id=link0,path=/run/sluice/web.sock,reconnect=1", "-netdev",
-		"vhost-user,id=net0,chardev=link0", "-device",
+		"rdinit=/init quiet console=ttyS0 reboot=t tsc_early_khz=2345678 tsc=reliable",
+		QEMU_CHANNELS, "-chardev", "socket,id=link0,path=/run/sluice/web.sock,reconnect=1",
+		"-netdev", "vhost-user,id=net0,chardev=link0", "-device",
 		"virtio-net-device,netdev=net0,mac=aa:fc:00:00:00:01,host_mtu=1450", "-global",
 		"virtio-mmio.force-legacy=false", NULL };
-	const struct qemu_run run = { .program = "qemu", .monitor = 7 };
+	const struct qemu_run run = { .program = "qemu", .tsc_khz = 2345678, .monitor = 7 };
 	struct vmm_plan plan = full_plan();
 	cleanup_argv struct argv argv = { 0 };
 

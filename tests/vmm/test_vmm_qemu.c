@@ -37,6 +37,20 @@ static void test_powers_off(void **state)
 	assert_true(vmm_lab_is_gone(pid));
 }
 
+/* A kernel that mistrusts what it was told of its TSC counts ticks. */
+static void test_trusts_its_clock(void **state)
+{
+	struct vmm_lab *lab = *state;
+
+	vmm_lab_boot(lab, &vmm_qemu,
+		"mount -t sysfs sys /sys; "
+		"cat /sys/devices/system/clocksource/clocksource0/current_clocksource; "
+		"poweroff -f",
+		NULL);
+	vmm_lab_await_text(lab, "tsc");
+	vmm_lab_await_event(lab, VMM_ENDED);
+}
+
 static void test_resets(void **state)
 {
 	struct vmm_lab *lab = *state;
@@ -262,6 +276,7 @@ int main(void)
 #define MICROVM_TEST(name) cmocka_unit_test_setup_teardown(name, setup_microvm, vmm_lab_teardown)
 		Q35_TEST(test_powers_off),
 		MICROVM_TEST(test_powers_off),
+		MICROVM_TEST(test_trusts_its_clock),
 		Q35_TEST(test_resets),
 		MICROVM_TEST(test_resets),
 		Q35_TEST(test_powerdown),
