@@ -3,9 +3,42 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "launcher/cni/cni_store.h"
+#include "lib/cleanup.h"
+
+/* Leaves the last of *path's directories out. */
+static bool leave_last(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash == NULL || slash[1] == '\0')
+		return false;
+	slash[slash == path] = '\0';
+	return true;
+}
+
+/* Whether an ADD could make the network's directory: where the first that is missing would be. */
+static int check_makeable(const struct cni_config *config, struct err *err)
+{
+	cleanup_close int fd = -1;
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", config->data_dir, config->name);
+	while (lstat(path, &st) < 0 && errno == ENOENT && leave_last(path))
+		continue;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		return err_errno(
+			err, errno, "cannot make %s/%s: %s", config->data_dir, config->name, path);
+	return 0;
+}
 
 /* Root may write wherever it can be written at all. */
 static int check_writable(
@@ -47,9 +80,12 @@ int cni_status(const struct cni_request *request, json_t **result, struct err *e
 	/* Behind another plugin nothing is needed. */
 	if (config->ranges.n_sets == 0)
 		return 0;
-	ret = cni_store_open(config, &store, err);
+	/* It only asks: nothing is made. */
+	ret = cni_store_open_existing(config, &store, err);
 	if (ret == 0)
 		ret = check_writable(&store, config, err);
+	else if (ret == 1)
+		ret = check_makeable(config, err);
 	if (ret == 0)
 		ret = check_addresses(&store, config, err);
 	return ret < 0 ? -EHOSTDOWN : 0;

@@ -261,6 +261,9 @@ def cni_input_and_output(lab):
         plugin.fails("GC", alone(lab, **valid()), 5, "data")
         plugin.fails("STATUS", alone(lab), 50, "data")
     os.unlink(lab.path("data"))
+    os.symlink(lab.path("none"), lab.path("data"))
+    plugin.fails("STATUS", alone(lab), 50, "data", "No such file")
+    os.unlink(lab.path("data"))
     status, _ = lab.namespace("node").try_run(
         f"echo '{{}}' | CNI_COMMAND=VERSION {plugin.argv[0]} >/dev/full")
     assert status == 1, status
@@ -301,6 +304,8 @@ def cni_full(lab):
     """When no address is left, ADD says so, STATUS foresees it, and DEL helps."""
     plugin = plugin_of(lab)
     config = alone(lab)
+    assert plugin.call("STATUS", config) is None
+    assert not os.path.exists(lab.path("data"))  # it only asks
     for i in range(5):
         assert plugin.call("STATUS", config) is None
         plugin.call("ADD", config, container=f"c{i}")

@@ -60,10 +60,14 @@ static void test_life(void **state)
 	struct cni_environment web = env_of("ADD", "web"), db = env_of("ADD", "db");
 	char config[500], check[1500];
 	int n = snprintf(config, sizeof(config),
-		"{\"cniVersion\":\"1.1.0\",\"name\":\"net\",\"dataDir\":\"%s\","
+		"{\"cniVersion\":\"1.1.0\",\"name\":\"net\",\"dataDir\":\"%s/data\","
 		"\"subnet\":\"10.88.0.0/30\",\"cni.dev/valid-attachments\":[]}",
 		(const char *)*state);
 
+	web.command = "STATUS";
+	assert_string_equal(said(&web, config, CNI_OK), "");
+	assert_int_equal(access(scratch_path(state, "data"), F_OK), -1);
+	web.command = "ADD";
 	snprintf(check, sizeof(check), "%.*s,\"prevResult\":%s}", n - 1, config,
 		said(&web, config, CNI_OK));
 	assert_non_null(strstr(check, "\"10.88.0.2/30\""));
