@@ -163,8 +163,11 @@ static int keep(struct pod_guard *pg, const struct hold_options *options, int si
 	int ret = 0;
 
 	while (ret == 0) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			return err_errno(err, errno, "poll");
+		}
 		if (fds[0].revents != 0 && !goes_on(signals, pg, options))
 			return 0;
 		link_news_drain(news);

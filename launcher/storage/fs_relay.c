@@ -238,7 +238,9 @@ static int relay_until_end(struct fs_relay *relay, struct lane *lanes, struct er
 	for (;;) {
 		int n = poll(pfd, 2, lost_calls_timeout_ms(&relay->calls));
 
-		if (n < 0 && errno != EINTR)
+		if (n < 0 && errno == EINTR)
+			continue; /* `revents` are the last time's */
+		if (n < 0)
 			return err_errno(err, errno, "cannot wait for messages");
 		if (n == 0)
 			lost_calls_look(&relay->calls);

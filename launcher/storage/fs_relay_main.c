@@ -25,8 +25,11 @@ static int await_vmm(int listen_fd, int back, struct err *err)
 	for (;;) {
 		int fd;
 
-		if (poll(pfd, 2, -1) < 0 && errno != EINTR)
+		if (poll(pfd, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			return err_errno(err, errno, "cannot wait for the VMM");
+		}
 		if (pfd[1].revents != 0)
 			return -ECONNRESET;
 		fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
