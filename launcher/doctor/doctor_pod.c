@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What this process may do in the pod, and whether a guard can be set. */
+/* What this process may do in the pod, whether it is another VM's, and whether a guard can be set.
+ */
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "config/l4_ports.h"
 #include "config/shared_ports.h"
 #include "launcher/pod/guard_check.h"
 #include "launcher/pod/guard_holder.h"
+#include "launcher/pod/pod_lock.h"
 #include "launcher/process/capability.h"
 #include "launcher/doctor/doctor.h"
 #include "launcher/run/machine_kind.h"
+#include "lib/cleanup.h"
 
 /* --- capabilities ---------------------------------------------------------------------------- */
 
@@ -71,6 +77,39 @@ static void examine_namespace(struct doctor *d)
 			"the machine's own, which a guard would cut off");
 }
 
+/* A lab's VM, and one on another's switch, leave the lock alone. */
+static void examine_lock(struct doctor *d)
+{
+	bool is_needed = !d->settings->lab && d->settings->switch_socket[0] == '\0';
+	char who[POD_LOCK_WHO_MAX];
+
+	if (!pod_lock_is_taken(who))
+		doctor_note(d, DOCTOR_OK, "pod-lock", NULL, "there is no VM here yet");
+	else if (is_needed)
+		doctor_note(d, DOCTOR_FAIL, "pod-lock",
+			"end that one first: one VM to a pod, the container named in sluice.dev/vm",
+			"there is a VM here already: %s", who);
+	else
+		doctor_note(d, DOCTOR_OK, "pod-lock", NULL,
+			"there is a VM here: %s; this one does not need the pod's interface", who);
+}
+
+static void examine_loopback(struct doctor *d)
+{
+	cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq lo = { .ifr_name = "lo" };
+
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &lo) < 0)
+		doctor_note(
+			d, DOCTOR_WARN, "loopback", NULL, "cannot look at lo: %s", strerror(errno));
+	else if ((lo.ifr_flags & IFF_UP) == 0)
+		doctor_note(d, DOCTOR_WARN, "loopback", "ip link set lo up",
+			"lo is down: forwarded and shared ports, and a relay of names, do not "
+			"work");
+	else
+		doctor_note(d, DOCTOR_OK, "loopback", NULL, "lo is up");
+}
+
 static void examine_guard(struct doctor *d)
 {
 	char who[GUARD_HOLDER_TEXT_MAX];
@@ -126,6 +165,8 @@ static void examine_shared_mode(struct doctor *d)
 void doctor_examine_pod(struct doctor *d)
 {
 	examine_namespace(d);
+	examine_lock(d);
+	examine_loopback(d);
 	examine_capabilities(d);
 	examine_guard(d);
 	examine_shared_mode(d);

@@ -11,8 +11,6 @@
 #include "lib/cleanup.h"
 #include "lib/unix_socket.h"
 
-#define WHO_MAX 64
-
 static socklen_t make_address(struct sockaddr_un *address)
 {
 	*address = (struct sockaddr_un) { .sun_family = AF_UNIX };
@@ -27,20 +25,23 @@ static int open_socket(void)
 
 /* It listens, and never accepts, so that the kernel can be asked whose it is. One of another
  * container is in a process namespace that we do not see. */
-static void describe_holder(char *text)
+bool pod_lock_is_taken(char *who)
 {
 	cleanup_close int fd = open_socket();
 	struct sockaddr_un address;
 	socklen_t len = make_address(&address);
+	int ret = fd < 0 || connect(fd, (const struct sockaddr *)&address, len) < 0 ? -errno : 0;
 	struct unix_peer peer;
 
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&address, len) < 0 ||
-		unix_peer(fd, &peer) < 0)
-		snprintf(text, WHO_MAX, "@" POD_LOCK_NAME " is taken");
+	if (ret == -ECONNREFUSED)
+		return false;
+	if (ret < 0 || unix_peer(fd, &peer) < 0)
+		snprintf(who, POD_LOCK_WHO_MAX, "@" POD_LOCK_NAME " is taken");
 	else if (peer.pid > 0)
-		snprintf(text, WHO_MAX, "process %d has @" POD_LOCK_NAME, (int)peer.pid);
+		snprintf(who, POD_LOCK_WHO_MAX, "process %d has @" POD_LOCK_NAME, (int)peer.pid);
 	else
-		snprintf(text, WHO_MAX, "another container has @" POD_LOCK_NAME);
+		snprintf(who, POD_LOCK_WHO_MAX, "another container has @" POD_LOCK_NAME);
+	return true;
 }
 
 int pod_lock_take(struct err *err)
@@ -48,14 +49,15 @@ int pod_lock_take(struct err *err)
 	cleanup_close int fd = open_socket();
 	struct sockaddr_un address;
 	socklen_t len = make_address(&address);
-	char who[WHO_MAX];
+	char who[POD_LOCK_WHO_MAX];
 
 	if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, len) == 0 &&
 		listen(fd, SOMAXCONN) == 0)
 		return steal_fd(&fd);
 	if (errno != EADDRINUSE)
 		return err_errno(err, errno, "cannot make the socket @" POD_LOCK_NAME);
-	describe_holder(who);
+	if (!pod_lock_is_taken(who))
+		snprintf(who, sizeof(who), "which has just ended");
 	return err_set(err, -EBUSY,
 		"there is a VM in this pod already (%s): name one container in sluice.dev/vm", who);
 }

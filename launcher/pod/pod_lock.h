@@ -8,12 +8,19 @@
  * descriptor of it, however its owner ended.
  */
 
+#include <stdbool.h>
+
 #include "lib/err.h"
 
-#define POD_LOCK_NAME "sluice/vm" /* "@sluice/vm" in ss(8) and /proc/net/unix */
+#define POD_LOCK_NAME    "sluice/vm" /* "@sluice/vm" in ss(8) and /proc/net/unix */
+#define POD_LOCK_WHO_MAX 64
 
 /*
  * A descriptor to be closed at the end, CLOEXEC. -EBUSY: there is a VM in this network namespace,
  * and who has it, if that can be seen from here.
  */
 int pod_lock_take(struct err *err);
+
+/* Without taking it: whether somebody has it. Then who[POD_LOCK_WHO_MAX] says who, such as "process
+ * 7 has @sluice/vm". */
+bool pod_lock_is_taken(char *who);

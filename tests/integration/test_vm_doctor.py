@@ -11,6 +11,14 @@ from vm import make_rootfs
 
 SUITE = "vm"
 
+HAVE_LOCK = """
+import signal, socket
+lock = socket.socket(socket.AF_UNIX)
+lock.bind("\\0sluice/vm")
+lock.listen()
+print("listens")
+signal.pause()
+"""
 WITHOUT_NET_ADMIN = "setpriv --bounding-set=-net_admin --inh-caps=-net_admin"
 
 
@@ -61,7 +69,7 @@ def doctor_in_a_good_pod(lab):
     found = doctor.ask()
     good = levels(found, "sluiced", "sluice-vsock", "sluice-exec", "sluice-fs-relay",
                   "sluice-agent", "kernel", "modules", "pod-interface", "mac", "mtu", "gateway",
-                  "network-namespace", "cap-net-admin", "cap-net-raw", "nftables", "guard",
+                  "network-namespace", "pod-lock", "loopback", "cap-net-admin", "cap-net-raw", "nftables", "guard",
                   "rootfs", "virtiofsd", "mke2fs", "nfs-ganesha", "run-dir", "cache-dir")
     assert set(good.values()) == {"ok"}, good
     assert net.pod4 in found["pod-interface"]["found"], found
@@ -143,13 +151,26 @@ def doctor_of_what_is_missing(lab):
 
 @test()
 def doctor_of_a_pod_that_is_taken(lab):
-    """A guard that is held, ports of the kernel's that would be the guest's, no MAC to adopt."""
+    """By a guard, another VM's lock, ports that would be the guest's; lo is down, no MAC to adopt."""
     net = Calico(lab)
     doctor = Doctor(net)
     net.hold()
     found = doctor.ask(1)
     assert found["guard"]["level"] == "fail" and "sluice-vm" in found["guard"]["found"], found
     net.guard.kill()
+    lock = net.pod.spawn(f"exec python3 -uc '{HAVE_LOCK}'").wait_for("listens")
+    who = f"process {lock.process.pid} has"
+    found = doctor.ask(1)["pod-lock"]
+    assert found["level"] == "fail" and who in found["found"], found
+    code, output = net.pod.try_run(doctor.command("run") + " -- true 2>&1")
+    assert code == 125 and who in output, (code, output)
+    found = doctor.ask(0, lab="true")["pod-lock"]
+    assert found["level"] == "ok" and who in found["found"], found
+    lock.kill()
+    net.pod.run("ip link set lo down")
+    found = doctor.ask(0)["loopback"]
+    assert found["level"] == "warn" and found["advice"] == "ip link set lo up", found
+    net.pod.run(found["advice"])
     found = doctor.ask(1, guard="shared")
     assert found["local-port-range"]["level"] == "fail", found
     net.pod.run("echo 61000 65535 >/proc/sys/net/ipv4/ip_local_port_range")

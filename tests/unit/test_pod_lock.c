@@ -54,6 +54,22 @@ static void test_one_at_a_time(void **state)
 	close(take());
 }
 
+/* Whoever looks does not take it, nor is in the way of who does. */
+static void test_looked_at(void **state)
+{
+	char who[POD_LOCK_WHO_MAX], want[64];
+	int fd;
+
+	assert_false(pod_lock_is_taken(who));
+	assert_false(pod_lock_is_taken(who));
+	fd = take();
+	snprintf(want, sizeof(want), "process %d has @sluice/vm", (int)getpid());
+	assert_true(pod_lock_is_taken(who));
+	assert_string_equal(who, want);
+	close(fd);
+	assert_false(pod_lock_is_taken(who));
+}
+
 static void test_each_pod_its_own(void **state)
 {
 	int fd = take();
@@ -129,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_one_at_a_time, new_pod),
+		cmocka_unit_test_setup(test_looked_at, new_pod),
 		cmocka_unit_test_setup(test_each_pod_its_own, new_pod),
 		cmocka_unit_test_setup(test_is_not_passed_on, new_pod),
 		cmocka_unit_test_setup(test_ends_with_its_process, new_pod),
