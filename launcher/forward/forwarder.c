@@ -64,11 +64,15 @@ static void free_conn(struct conn *c)
 	free(c);
 }
 
+static void tell_refused(
+	struct forwarder *f, uint16_t local, uint16_t remote, const struct err *why)
+{
+	f->owner.refused(f->owner.owner, local, remote, why);
+}
+
 static void refuse(struct conn *c, const struct err *why)
 {
-	struct forwarder_owner *owner = &c->forwarder->owner;
-
-	owner->refused(owner->owner, c->local, c->remote, why);
+	tell_refused(c->forwarder, c->local, c->remote, why);
 	free_conn(c);
 }
 
@@ -116,10 +120,14 @@ static void begin(const struct forwarder_port *l, int fd)
 	struct forwarder *f = l->forwarder;
 	bool full = f->n_conns_max > 0 && f->n_conns >= f->n_conns_max;
 	struct conn *c = full ? NULL : calloc(1, sizeof(*c));
+	struct err why = { "" };
 	int on = 1;
 
 	if (c == NULL) {
 		close(fd);
+		(void)err_set(
+			&why, -ENOMEM, full ? "there are %u already" : "out of memory", f->n_conns);
+		tell_refused(f, l->local, l->remote, &why);
 		return;
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

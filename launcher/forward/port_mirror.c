@@ -27,6 +27,7 @@ struct port_mirror {
 	struct mirror_port item[PORT_REPORT_MAX]; /* in the report's order */
 	size_t n;
 	unsigned n_bound;
+	uint64_t n_refused; /* connections */
 	bool told_privileged;
 };
 
@@ -166,6 +167,9 @@ static void on_heard(void *owner, const struct port_report *report)
 
 static void on_refused(void *owner, uint16_t local, uint16_t remote, const struct err *why)
 {
+	struct port_mirror *m = owner;
+
+	m->n_refused++;
 	log_limited(LOG_LEVEL_INFO, "connection-not-forwarded", log_int("port", remote),
 		log_str("reason", why->text));
 }
@@ -176,7 +180,7 @@ struct port_mirror *port_mirror_start(struct event_base *loop, const struct port
 {
 	struct port_mirror *m = calloc(1, sizeof(*m));
 	const struct forwarder_owner refused = { on_refused, m };
-	const struct port_watch_owner heard = { on_heard, m };
+	const struct port_watch_owner heard = { on_heard, m, plan->patience_ms };
 
 	if (m == NULL)
 		return NULL;
@@ -210,8 +214,9 @@ json_t *port_mirror_status(const struct port_mirror *m)
 						   ip_addr_format(&l->address, address),
 						   v4 ? "" : "]", l->port));
 	}
-	return json_pack("{s:o, s:i, s:i}", "forwarded", forwarded, "taken",
-		(int)(m->n - m->n_bound), "connections", (int)forwarder_count(m->forwarder));
+	return json_pack("{s:o, s:i, s:i, s:I}", "forwarded", forwarded, "taken",
+		(int)(m->n - m->n_bound), "connections", (int)forwarder_count(m->forwarder),
+		"refused", (json_int_t)m->n_refused);
 }
 
 void port_mirror_free(struct port_mirror *m)

@@ -41,6 +41,7 @@ struct port_mirror_plan {
 	size_t n_addresses;
 	struct l4_ports kept; /* never bound */
 	unsigned n_ports_max, n_conns_max;
+	unsigned patience_ms; /* with an agent that says nothing */
 };
 
 /* What is to be bound for a guest that reports *report; no more than PORT_REPORT_MAX. */
@@ -50,7 +51,8 @@ void port_mirror_wanted(const struct port_mirror_plan *plan, const struct port_r
 /* NULL: no memory. */
 struct port_mirror *port_mirror_start(struct event_base *loop, const struct port_mirror_plan *plan);
 
-/* { forwarded: [ "127.0.0.1:80" ], taken: how many are others', connections }; a new reference. */
+/* { forwarded: [ "127.0.0.1:80" ], taken: how many are others', connections, refused:
+ * connns }; a new reference. */
 json_t *port_mirror_status(const struct port_mirror *mirror);
 
 /* May be NULL. */

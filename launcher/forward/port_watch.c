@@ -27,9 +27,10 @@ struct port_watch {
 	struct backoff backoff;
 	int fd; /* -1: none */
 	struct event *readable;
-	struct event *timer; /* the next attempt, or the end of a rest */
+	struct event *timer; /* the next attempt, the end of patience or of a rest */
 	struct evbuffer *in;
 	bool greeted; /* sluice-vsock has answered: these are the agent's bytes */
+	bool heard;   /* a report: patience has become a rest */
 	struct port_report report;
 };
 
@@ -41,6 +42,7 @@ static int take_report(struct port_watch *w, const char *line, size_t len, struc
 
 	if (ret < 0)
 		return err_wrap(err, ret, "not a report");
+	w->heard = true;
 	w->owner.heard(w->owner.owner, &w->report);
 	return 1;
 }
@@ -80,13 +82,13 @@ static void drop(struct port_watch *w)
 		close(w->fd);
 	w->readable = NULL;
 	w->fd = -1;
-	w->greeted = false;
+	w->greeted = w->heard = false;
 	(void)evbuffer_drain(w->in, evbuffer_get_length(w->in));
 }
 
 static void lose(struct port_watch *w, int ret, const struct err *why)
 {
-	if (ret == -EPROTO)
+	if (ret == -EPROTO || ret == -ETIMEDOUT)
 		log_limited(LOG_LEVEL_WARN, "ports-unheard", log_str("reason", why->text));
 	drop(w);
 	(void)loop_set_timer(w->timer, backoff_ended(&w->backoff, loop_now_ms()));
@@ -130,9 +132,9 @@ static int dial(struct port_watch *w, struct err *err)
 	w->readable = event_new(w->loop, w->fd, EV_READ | EV_PERSIST, on_readable, w);
 	if (w->readable == NULL || event_add(w->readable, NULL) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
-	return send(w->fd, line, (size_t)len, MSG_NOSIGNAL) == len
-		       ? 0
-		       : err_set(err, -EPIPE, "the VM's vsock takes nothing");
+	if (send(w->fd, line, (size_t)len, MSG_NOSIGNAL) != len)
+		return err_set(err, -EPIPE, "the VM's vsock takes nothing");
+	return loop_set_timer(w->timer, w->owner.patience_ms);
 }
 
 static void on_time(evutil_socket_t fd, short what, void *arg)
@@ -141,12 +143,14 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 	struct err err = { "" };
 	int ret;
 
-	if (w->fd >= 0) {
+	if (w->heard) {
 		(void)event_add(w->readable, NULL);
 		go_on(w);
 		return;
 	}
-	ret = dial(w, &err);
+	ret = w->fd < 0 ? dial(w, &err)
+			: err_set(&err, -ETIMEDOUT, "the %s says nothing",
+				  w->greeted ? "agent" : "VM's vsock");
 	if (ret < 0)
 		lose(w, ret, &err);
 }

@@ -6,7 +6,7 @@
  *
  *   vm.status {}            -> { name, pid, state, vmm: { kind, pid, state }, root, guest: { mac,
  *                                addresses }, switch: { pid, starts, socket }, vsock: { pid },
- *                                ports: { forwarded: [ "127.0.0.1:80" ], taken, connections,
+ *                                ports: { forwarded: [ "127.0.0.1:80" ], taken, connections, refused,
  *                                shared: { connections, refused } },
  *                                steps: [ { name, ms } ], workload: { pid } }
  *                              state: "starting", "running", "stopping"

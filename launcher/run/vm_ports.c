@@ -20,6 +20,8 @@
 #define CONNS_MAX        512
 #define SHARED_CONNS_MAX 256
 
+#define PATIENCE_MS 10000 /* with an agent that does not tell its ports */
+
 struct vm_ports {
 	struct port_mirror *mirror; /* NULL: not wanted, or not yet */
 	struct port_share *share;   /* NULL: nothing is shared */
@@ -142,7 +144,8 @@ void vm_ports_follow(struct vm *vm)
 {
 	struct port_mirror_plan plan = { .vsock = vm->paths.vsock,
 		.n_ports_max = most(PORTS_MAX, 4),
-		.n_conns_max = most(CONNS_MAX, 16) };
+		.n_conns_max = most(CONNS_MAX, 16),
+		.patience_ms = PATIENCE_MS };
 	struct ip_addr *addresses;
 
 	if (vm->ports == NULL || vm->ports->mirror != NULL || !is_wanted(vm))

@@ -27,6 +27,8 @@
 #include "tcp_bench.h"
 
 #define N_PORTS_MAX 64
+#define N_CONNS_MAX 16
+#define PATIENCE_MS 300
 
 /* --- what is wanted -------------------------------------------------------------------------- */
 
@@ -123,7 +125,9 @@ struct bench {
 static int set_up(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
-	struct port_mirror_plan plan = { .n_ports_max = N_PORTS_MAX, .n_conns_max = 16 };
+	struct port_mirror_plan plan = {
+		.n_ports_max = N_PORTS_MAX, .n_conns_max = N_CONNS_MAX, .patience_ms = PATIENCE_MS
+	};
 	struct err err = { "" };
 
 	signal(SIGPIPE, SIG_IGN);
@@ -242,7 +246,7 @@ static void report_ports(struct bench *b, const char *address, uint16_t one, uin
 	say(b, line);
 }
 
-#define NONE "{\"forwarded\":[],\"taken\":0,\"connections\":0}"
+#define NONE "{\"forwarded\":[],\"taken\":0,\"connections\":0,\"refused\":0}"
 
 /* Two ports that are free on 127.0.0.1, the lower one first. */
 static void free_ports(uint16_t *low, uint16_t *high)
@@ -265,12 +269,14 @@ static void test_ports_come_and_go(void **state)
 	take_watch(b);
 	report_ports(b, "0.0.0.0", high, low);
 	await_status(b,
-		"{\"forwarded\":[\"127.0.0.1:%u\",\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0}",
+		"{\"forwarded\":[\"127.0.0.1:%u\",\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0,"
+		"\"refused\":0}",
 		low, high);
 	assert_true(tcp_is_taken("127.0.0.1", low) && tcp_is_taken("127.0.0.1", high));
 	report_ports(b, "127.0.0.1", high, high);
-	await_status(
-		b, "{\"forwarded\":[\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0}", high, 0);
+	await_status(b,
+		"{\"forwarded\":[\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0,\"refused\":0}",
+		high, 0);
 	assert_false(tcp_is_taken("127.0.0.1", low));
 	say(b, "{\"ports\":[]}\n");
 	await_status(b, NONE, 0, 0);
@@ -289,13 +295,15 @@ static void test_taken(void **state)
 	take_watch(b);
 	sidecar = tcp_listen("127.0.0.1", &low);
 	report_ports(b, "0.0.0.0", low, high);
-	await_status(
-		b, "{\"forwarded\":[\"127.0.0.1:%u\"],\"taken\":1,\"connections\":0}", high, 0);
+	await_status(b,
+		"{\"forwarded\":[\"127.0.0.1:%u\"],\"taken\":1,\"connections\":0,\"refused\":0}",
+		high, 0);
 	close(sidecar);
 	assert_false(tcp_is_taken("127.0.0.1", low));
 	report_ports(b, "0.0.0.0", low, high);
 	await_status(b,
-		"{\"forwarded\":[\"127.0.0.1:%u\",\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0}",
+		"{\"forwarded\":[\"127.0.0.1:%u\",\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0,"
+		"\"refused\":0}",
 		low, high);
 }
 
@@ -310,7 +318,9 @@ static void test_connections(void **state)
 	free_ports(&low, &high);
 	take_watch(b);
 	report_ports(b, "127.0.0.1", low, low);
-	await_status(b, "{\"forwarded\":[\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0}", low, 0);
+	await_status(b,
+		"{\"forwarded\":[\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0,\"refused\":0}",
+		low, 0);
 	client = tcp_connect("127.0.0.1", low);
 	assert_true(client >= 0);
 	guest = take_client(b, "CONNECT 1025\n");
@@ -318,7 +328,7 @@ static void test_connections(void **state)
 	expect_line(b, guest, line);
 	assert_int_equal(send(guest, "OK\nhi", 5, 0), 5);
 	say(b, "{\"ports\":[]}\n");
-	await_status(b, "{\"forwarded\":[],\"taken\":0,\"connections\":1}", 0, 0);
+	await_status(b, "{\"forwarded\":[],\"taken\":0,\"connections\":1,\"refused\":0}", 0, 0);
 	assert_int_equal(recv(client, got, 2, MSG_WAITALL), 2);
 	assert_string_equal(got, "hi");
 	assert_int_equal(send(client, "you too\n", 8, 0), 8);
@@ -327,6 +337,52 @@ static void test_connections(void **state)
 	close(client);
 	await_status(b, NONE, 0, 0);
 	assert_int_equal(tcp_n_fds(), b->n_idle);
+}
+
+/* One too many is refused, and counted: whoever has the others does not notice. */
+static void test_too_many_connections(void **state)
+{
+	struct bench *b = *state;
+	int client[N_CONNS_MAX + 1];
+	uint16_t low, high;
+	char byte;
+
+	free_ports(&low, &high);
+	take_watch(b);
+	report_ports(b, "127.0.0.1", low, low);
+	await_status(b,
+		"{\"forwarded\":[\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0,\"refused\":0}",
+		low, 0);
+	for (int i = 0; i <= N_CONNS_MAX; i++)
+		client[i] = tcp_connect("127.0.0.1", low);
+	await_status(b,
+		"{\"forwarded\":[\"127.0.0.1:%u\"],\"taken\":0,\"connections\":16,\"refused\":1}",
+		low, 0);
+	assert_int_equal(recv(client[N_CONNS_MAX], &byte, 1, 0), 0);
+	for (int i = 0; i <= N_CONNS_MAX; i++)
+		close(client[i]);
+}
+
+/* Whoever says nothing, be it the VM's vsock or the agent, is asked again; after a report there is
+ * no hurry. */
+static void test_silence(void **state)
+{
+	struct bench *b = *state;
+	double begun_ms = loop_now_ms();
+	int vsock, agent;
+
+	while ((vsock = accept4(b->vsock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0)
+		event_base_loop(b->loop, EVLOOP_ONCE);
+	agent = take_client(b, "CONNECT 1026\n");
+	take_watch(b);
+	assert_true(loop_now_ms() - begun_ms >= 2 * PATIENCE_MS);
+	say(b, "{\"ports\":[]}\n");
+	begun_ms = loop_now_ms();
+	while (loop_now_ms() - begun_ms < 2 * PATIENCE_MS)
+		event_base_loop(b->loop, EVLOOP_NONBLOCK);
+	assert_int_equal(accept(b->vsock, NULL, NULL), -1);
+	close(vsock);
+	close(agent);
 }
 
 /* What is no report ends the connection, which comes back; what was there stays until then. */
@@ -341,7 +397,8 @@ static void test_hostile_lines(void **state)
 	take_watch(b);
 	report_ports(b, "0.0.0.0", low, high);
 	await_status(b,
-		"{\"forwarded\":[\"127.0.0.1:%u\",\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0}",
+		"{\"forwarded\":[\"127.0.0.1:%u\",\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0,"
+		"\"refused\":0}",
 		low, high);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		say(b, lines[i]);
@@ -349,8 +406,9 @@ static void test_hostile_lines(void **state)
 		assert_true(tcp_is_taken("127.0.0.1", low));
 	}
 	report_ports(b, "0.0.0.0", high, high);
-	await_status(
-		b, "{\"forwarded\":[\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0}", high, 0);
+	await_status(b,
+		"{\"forwarded\":[\"127.0.0.1:%u\"],\"taken\":0,\"connections\":0,\"refused\":0}",
+		high, 0);
 }
 
 static void test_line_without_end(void **state)
@@ -402,6 +460,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ports_come_and_go, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_taken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_connections, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_too_many_connections, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_silence, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hostile_lines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_line_without_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_flood, set_up, tear_down),
