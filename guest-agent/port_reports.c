@@ -11,7 +11,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
-#include "guest-agent/listening.h"
+#include "lib/listening.h"
 #include "lib/log.h"
 #include "lib/port_report.h"
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "guest-agent/listening.h"
+#include "lib/listening.h"
 #include "lib/ip_addr.h"
 
 #define ROWS_MAX 512

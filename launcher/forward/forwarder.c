@@ -12,12 +12,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/filter.h>
+
 #include <event2/event.h>
 
 #include "launcher/forward/guest_dial.h"
 #include "launcher/forward/stream_pair.h"
 #include "lib/cleanup.h"
 
+#define LOOPBACK_IFINDEX 1 /* in every network namespace: the kernel's own name for it */
 #define ACCEPTS_PER_TURN 16
 #define PAUSE_MS         100 /* where there are no descriptors for more */
 
@@ -188,7 +191,25 @@ static socklen_t fill(const struct ip_addr *a, uint16_t port, struct sockaddr_st
 	return sizeof(*v6);
 }
 
-static int open_socket(const struct ip_addr *a, uint16_t *port, struct err *err)
+/*
+ * Drops all that does not come over the loopback interface, which has the same number everywhere.
+ * (SO_BINDTODEVICE is no help: what is from here to an IPv4 address of another interface counts
+ * there as come in by that one.) Connections inherit it.
+ */
+static int keep_to_loopback(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_IFINDEX)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, LOOPBACK_IFINDEX, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+static int open_socket(const struct ip_addr *a, uint16_t *port, bool is_mirror, struct err *err)
 {
 	cleanup_close int fd = -1;
 	struct sockaddr_storage address;
@@ -202,6 +223,8 @@ static int open_socket(const struct ip_addr *a, uint16_t *port, struct err *err)
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (address.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (is_mirror && keep_to_loopback(fd) < 0)
+		return err_errno(err, errno, "cannot keep a socket to loopback");
 	if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, SOMAXCONN) < 0 ||
 		getsockname(fd, (struct sockaddr *)&address, &room) < 0)
 		return err_errno(
@@ -222,9 +245,9 @@ void forwarder_close(struct forwarder_port *l)
 }
 
 static int listen_on(struct forwarder *f, const struct ip_addr *address, uint16_t *local,
-	uint16_t remote, struct forwarder_port **out, struct err *err)
+	uint16_t remote, bool is_mirror, struct forwarder_port **out, struct err *err)
 {
-	int fd = open_socket(address, local, err);
+	int fd = open_socket(address, local, is_mirror, err);
 	struct forwarder_port *l;
 
 	if (fd < 0)
@@ -234,9 +257,12 @@ static int listen_on(struct forwarder *f, const struct ip_addr *address, uint16_
 		close(fd);
 		return err_set(err, -ENOMEM, "out of memory");
 	}
-	*l = (struct forwarder_port) {
-		.forwarder = f, .fd = fd, .local = *local, .remote = remote, .address = *address
-	};
+	*l = (struct forwarder_port) { .forwarder = f,
+		.fd = fd,
+		.local = *local,
+		.remote = remote,
+		.is_mirror = is_mirror,
+		.address = *address };
 	LIST_INSERT_HEAD(&f->listeners, l, link);
 	l->readable = event_new(f->loop, fd, EV_READ | EV_PERSIST, on_connection, l);
 	l->pause = evtimer_new(f->loop, on_pause_over, l);
@@ -253,18 +279,15 @@ int forwarder_listen(struct forwarder *f, const struct ip_addr *address, uint16_
 {
 	struct forwarder_port *port;
 
-	return listen_on(f, address, local, remote, &port, err);
+	return listen_on(f, address, local, remote, false, &port, err);
 }
 
 int forwarder_mirror(struct forwarder *f, const struct ip_addr *address, uint16_t port,
 	struct forwarder_port **out, struct err *err)
 {
 	uint16_t local = port;
-	int ret = listen_on(f, address, &local, port, out, err);
 
-	if (ret == 0)
-		(*out)->is_mirror = true;
-	return ret;
+	return listen_on(f, address, &local, port, true, out, err);
 }
 
 void forwarder_limit(struct forwarder *f, unsigned n_conns_max)

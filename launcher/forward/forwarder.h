@@ -32,7 +32,9 @@ struct forwarder *forwarder_new(
 int forwarder_listen(struct forwarder *f, const struct ip_addr *address, uint16_t *local,
 	uint16_t remote, struct err *err);
 
-/* Listens on a port of ours that is, on the same address, the guest's: one that it has bound. */
+/* Listens on a port of ours that is, on the same address, the guest's: one that it has bound. Only
+ * for what comes over the loopback interface, as all does that is from here, whichever of our
+ * addresses it is to; to others it is as if nobody were there. */
 int forwarder_mirror(struct forwarder *f, const struct ip_addr *address, uint16_t port,
 	struct forwarder_port **out, struct err *err);
 

@@ -6,7 +6,7 @@
 /* Of QEMU's power button: the driver, and how a process hears of it. */
 #define BUTTON "?button", "?evdev"
 
-/* Which ports are listened on (guest-agent/listening.h). */
+/* Which ports are listened on (lib/listening.h). */
 #define LISTENING "?tcp_diag"
 
 static const char *const qemu[] = { "virtio_pci", "?virtio_mmio", "virtio_net", "virtio_blk",

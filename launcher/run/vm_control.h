@@ -6,8 +6,8 @@
  *
  *   vm.status {}            -> { name, pid, state, vmm: { kind, pid, state }, root, guest: { mac,
  *                                addresses }, switch: { pid, starts, socket }, vsock: { pid },
- *                                ports: { forwarded: [ "127.0.0.1:80" ], taken, connections, refused,
- *                                shared: { connections, refused } },
+ *                                ports: { of port_mirror_status(), shared: { connections,
+ *                                refused } },
  *                                steps: [ { name, ms } ], workload: { pid } }
  *                              state: "starting", "running", "stopping"
  *   vm.stop { grace-s }     -> {}  vm_halt.h; it has ended when the socket is closed

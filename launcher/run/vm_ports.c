@@ -21,6 +21,7 @@
 #define SHARED_CONNS_MAX 256
 
 #define PATIENCE_MS 10000 /* with an agent that does not tell its ports */
+#define LOOK_MS     5000  /* at the pod's own */
 
 struct vm_ports {
 	struct port_mirror *mirror; /* NULL: not wanted, or not yet */
@@ -145,7 +146,8 @@ void vm_ports_follow(struct vm *vm)
 	struct port_mirror_plan plan = { .vsock = vm->paths.vsock,
 		.n_ports_max = most(PORTS_MAX, 4),
 		.n_conns_max = most(CONNS_MAX, 16),
-		.patience_ms = PATIENCE_MS };
+		.patience_ms = PATIENCE_MS,
+		.look_ms = LOOK_MS };
 	struct ip_addr *addresses;
 
 	if (vm->ports == NULL || vm->ports->mirror != NULL || !is_wanted(vm))

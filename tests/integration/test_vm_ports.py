@@ -88,9 +88,10 @@ class Pod:
     def sidecar(self, address, word, *options):
         words = ",".join((address, "fork", "reuseaddr", "backlog=256", *options))
         what = word if word.startswith("EXEC") else f"SYSTEM:'echo {word}'"
-        self.pod.spawn(f"exec socat -t 30 {words} {what}")
+        job = self.pod.spawn(f"exec socat -t 30 {words} {what}")
         port = address.split(":")[1].split(",")[0]
         wait_until(lambda: f":{port} " in self.pod.run("ss -Htln"), "the sidecar to listen")
+        return job
 
     def in_guest(self, command):
         """A process beside the workload, which ends with its client."""
@@ -140,7 +141,8 @@ def check_sums(pod):
 def check_taken(pod):
     """What a sidecar had stays its own; who is refused hears of it."""
     assert pod.get("127.0.0.1:7070") == pod.get(f"{pod.net.pod4}:7070") == "sidecar 7070\n"
-    assert pod.ports()["taken"] == 2, pod.ports()
+    taken = {"127.0.0.1:7070", f"{pod.net.pod4}:7070"}
+    assert set(pod.ports()["taken"]) == taken, pod.ports()
     wait_until(lambda: 'port=7070' in pod.vm.log(), "the log to say so")
     before = pod.ports()["shared"]["refused"]
     for port in (22, 7070, 8081):
@@ -151,17 +153,36 @@ def check_taken(pod):
 
 
 def check_end(pod):
-    """A server that ends frees its port: a sidecar can have it, and keeps it."""
+    """A server that ends frees its port: a sidecar can have it, and keeps it while it is away."""
     pod.vm.exec("kill $(cat /tmp/seven)").check()
     pod.await_ports("127.0.0.1:8", gone=("127.0.0.1:7", f"{pod.net.pod4}:7"))
     assert "refused" in pod.get("127.0.0.1:7")
-    pod.sidecar("TCP-LISTEN:7", "sidecar 7")
+    sidecar = pod.sidecar("TCP-LISTEN:7", "sidecar 7")
     again = pod.in_guest("socat TCP-LISTEN:7,fork SYSTEM:'echo guest' & "
                          "exec socat TCP-LISTEN:17,fork SYSTEM:'echo guest'")
     pod.await_ports("127.0.0.1:17", gone=("127.0.0.1:7",))
     assert pod.get("127.0.0.1:7") == "sidecar 7\n"
-    again.signal(signal.SIGTERM)
-    again.wait()
+    sidecar.kill()
+    more = pod.in_guest("exec socat TCP-LISTEN:27,fork SYSTEM:'echo guest'")
+    pod.await_ports("127.0.0.1:27", gone=("127.0.0.1:7",))
+    assert "refused" in pod.get("127.0.0.1:7") and "127.0.0.1:7" in pod.ports()["taken"]
+    for job in (again, more):
+        job.signal(signal.SIGTERM)
+        job.wait()
+
+
+def check_from_elsewhere(pod):
+    """What comes in by another interface, which has no guard, finds nobody on the pod's address."""
+    near, ip4 = pod.net.near, pod.net.pod4
+    assert pod.get(f"{ip4}:7070", near) == "guest 7070\n"
+    pod.pod.run("ip link add net1 type veth peer name net1 netns near\n"
+                "ip addr add 10.77.0.1/30 dev net1; ip link set net1 up")
+    near.run("ip addr add 10.77.0.2/30 dev net1; ip link set net1 up\n"
+             f"ip route add {ip4}/32 via 10.77.0.1")
+    assert pod.get(f"{ip4}:7070", near) == "sidecar 7070\n"  # the way leads there
+    status, output = near.try_run(f"socat -u TCP:{ip4}:80,connect-timeout=1 -")
+    assert status != 0 and "timed out" in output, output
+    pod.pod.run("ip link del net1")
 
 
 @test(limit=60)
@@ -188,9 +209,10 @@ def ports_of_guest_and_pod(lab):
     check_taken(pod)
     wait_until(lambda: pod.fds() == n_idle, "connections to leave nothing behind")
     assert pod.ports()["connections"] == pod.ports()["shared"]["connections"] == 0, pod.ports()
+    check_from_elsewhere(pod)
     check_end(pod)
     pod.stop()
-    assert "127.0.0.1:80 " not in pod.pod.run("ss -Htln")
+    assert ":80 " not in pod.pod.run("ss -Htln")
 
 
 @test(limit=60)
@@ -274,7 +296,7 @@ def ports_where_there_is_no_guard(lab):
     pod.vm.prefix = ["setpriv", "--bounding-set=-net_bind_service"]
     pod.start()
     pod.await_ports("127.0.0.1:7007")
-    wait_until(lambda: pod.ports()["taken"] == 2, "the agent to have seen all three")
+    wait_until(lambda: pod.ports()["privileged"] == 2, "the agent to have seen all three")
     assert pod.ports()["forwarded"] == ["127.0.0.1:7007"], pod.ports()
     assert pod.get("127.0.0.1:7007") == "guest\n"
     assert pod.vm.log().count("CAP_NET_BIND_SERVICE") == 1, pod.vm.log()

@@ -11,7 +11,7 @@
 
 #include <unistd.h>
 
-#include "guest-agent/listening.h"
+#include "lib/listening.h"
 #include "tcp_bench.h"
 
 #define N_MANY 900

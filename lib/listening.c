@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "guest-agent/listening.h"
+#include "lib/listening.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
