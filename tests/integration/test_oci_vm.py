@@ -163,6 +163,46 @@ def vm_one_per_pod(lab, kind):
         engine.start(SLEEPER, "--pod=front").wait_for_log("ready")
 
 
+SHARED = {"sluice.dev/guard": "shared", "sluice.dev/shared-ports": "9113",
+          "sluice.dev/kernel-ports": "tcp/9115"}
+# 9114 is nobody's by agreement.
+SERVE = ("mkdir /www; echo {0} >/www/who; for port in {1}; do httpd -p $port -h /www; done; "
+         "echo ready; exec sleep 1000")
+
+
+@test(limit=90, each=EACH_VM)
+def vm_with_a_sidecar(lab, kind):
+    """Ports between a VM, a plain container of its pod, and the world: each by its owner."""
+    with kind.podman(lab) as engine:
+        engine.call("pod", "create", "--name=front",
+                    "--sysctl=net.ipv4.ip_local_port_range=61000 65535")
+        side = engine.start(SERVE.format("sidecar", "9113 9114 9115"), "--pod=front",
+                            annotations={}).wait_for_log("ready")
+        web = engine.start(SERVE.format("guest", "80 9114"), "--pod=front",
+                           annotations={**kind.annotations, **SHARED}).wait_for_log("ready")
+        address = side.exec("hostname -i").check().out.decode().split()[0]
+
+        def asked(where, port, host="127.0.0.1"):
+            done = where.exec(f"wget -q -O - http://{host}:{port}/who")
+            return done.out.decode().strip() if done.status == 0 else None
+
+        wait_until(lambda: asked(side, 80) == "guest", "the guest's port to be in the pod")
+        assert asked(side, 80, address) == "guest"
+        assert asked(web, 9113) == "sidecar" and asked(web, 9115) is None
+        # From outside a port is the guest's, unless the pod's kernel was told to keep it.
+        for port, who in ((80, "guest"), (9114, "guest"), (9113, "sidecar"), (9115, "sidecar")):
+            said = engine.node.namespace.run(f"busybox wget -q -O - http://{address}:{port}/who")
+            assert said == who + "\n", (port, said)
+        # What the sidecar had is not the guest's while it is away.
+        for host in ("127.0.0.1", address):
+            assert asked(side, 9114, host) == "sidecar"
+        side.exec("for pid in $(pidof httpd); do kill $pid; done").check()
+        web.exec("httpd -p 81 -h /www").check()
+        wait_until(lambda: asked(side, 81) == "guest", "the guest's ports to be followed")
+        for host in ("127.0.0.1", address):
+            assert asked(side, 9114, host) is None
+
+
 @test(limit=60, each=EACH_VM)
 def vm_ended_half_way(lab, kind):
     """Between create and start, and while it boots."""
