@@ -200,7 +200,7 @@ def vm_with_a_sidecar(lab, kind):
         web.exec("httpd -p 81 -h /www").check()
         wait_until(lambda: asked(side, 81) == "guest", "the guest's ports to be followed")
         for host in ("127.0.0.1", address):
-            assert asked(side, 9114, host) is None
+            wait_until(lambda host=host: asked(side, 9114, host) is None, "nobody to be there")
 
 
 @test(limit=60, each=EACH_VM)

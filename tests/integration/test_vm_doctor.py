@@ -69,8 +69,9 @@ def doctor_in_a_good_pod(lab):
     found = doctor.ask()
     good = levels(found, "sluiced", "sluice-vsock", "sluice-exec", "sluice-fs-relay",
                   "sluice-agent", "kernel", "modules", "pod-interface", "mac", "mtu", "gateway",
-                  "network-namespace", "pod-lock", "loopback", "cap-net-admin", "cap-net-raw", "nftables", "guard",
-                  "rootfs", "virtiofsd", "mke2fs", "nfs-ganesha", "run-dir", "cache-dir")
+                  "network-namespace", "pod-lock", "loopback", "cap-net-admin", "cap-net-raw",
+                  "nftables", "guard", "rootfs", "virtiofsd", "mke2fs", "nfs-ganesha", "run-dir",
+                  "cache-dir")
     assert set(good.values()) == {"ok"}, good
     assert net.pod4 in found["pod-interface"]["found"], found
     assert net.pod6 in found["pod-interface"]["found"], found
@@ -151,7 +152,7 @@ def doctor_of_what_is_missing(lab):
 
 @test()
 def doctor_of_a_pod_that_is_taken(lab):
-    """By a guard, another VM's lock, ports that would be the guest's; lo is down, no MAC to adopt."""
+    """By a guard, by another VM; ports that would be the guest's; lo is down, no MAC to adopt."""
     net = Calico(lab)
     doctor = Doctor(net)
     net.hold()
