@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """sluice-install when it is interrupted, when VMs still run and when engines do not start; in its pod."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import time
 
 from guest import die_with_parent
-from installed_node import LOGGED, NODE, Node, config_of, read, write
+from installed_node import INSTALLER, LOGGED, NODE, Node, config_of, read, write
 from lab import wait_until
 from node_api import NodeApi
 from suite import test
@@ -157,19 +158,22 @@ def takes_back_what_an_engine_does_not_start_with(lab):
 class Installer:
     """sluice-node in its pod."""
 
-    def __init__(self, node, api):
+    def __init__(self, node, api, name="installer"):
         env = {**node.env(), **api.env()}
-        self.output = node.lab.path("installer.log")
+        self.output = node.lab.path(name + ".log")
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen([NODE, "run"], env=env, stdout=output, stderr=output,
                                             preexec_fn=die_with_parent, process_group=0)
         wait_until(lambda: "installed:" in read(self.output) or self.process.poll() is not None,
                    "the installer")
 
+    def has_heard(self):
+        return "has been deleted" in read(self.output)
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(60)
-        # Its `sleep`, which is no longer of any use.
+        # Its watch, which is no longer of any use.
         with open(self.output, encoding="utf-8") as file:
             said = file.read()
         try:
@@ -179,30 +183,77 @@ class Installer:
         return status, said
 
 
+DAEMONSETS = "/apis/apps/v1/namespaces/sluice/daemonsets"
+WATCH = "?watch=true&timeoutSeconds=1800&fieldSelector=metadata.name%3Dsluice-installer"
+DELETED = {"deletionTimestamp": "2024-01-01T00:00:00Z"}
+# How its pod ends: what the API server says, whether a watch has heard of it, and what becomes of it.
+ENDS = {
+    "only-the-pod": ([(200, {})], False, False),
+    "deleted": ([(200, DELETED)], False, True),
+    "gone": ([(404, {})], False, True),
+    "may-not-ask": ([(403, {})], False, False),
+    "nobody-known": ([(401, {})], False, False),
+    "in-trouble": ([(500, {})], False, False),
+    "gone-at-last": ([(403, {}), (500, {}), (404, {})], False, True),
+    "not-gone-at-last": ([(401, {}), (200, {})], False, False),
+    "gone-with-the-right-to-ask": ([(403, {})], True, True),
+    "made-again": ([(200, {})], True, False),
+}
+
+
 @test(limit=120)
 def daemonset_takes_itself_away(lab):
-    """Deleted, a node is as it was; while only its pod ends, or nobody can be asked, all stays."""
-    api = NodeApi(lab)
-    answers = [(200, {}, False), (200, {"deletionTimestamp": "2024-01-01T00:00:00Z"}, True),
-               (404, {}, True), (403, {}, True), (401, {}, True), (500, {}, False)]
-    for i, (status, metadata, goes) in enumerate(answers):
-        node = Node(lab, config_of("v3")[1], name=f"node{i}")
-        api.answer = (status, {"kind": "DaemonSet", "metadata": metadata})
-        installer = Installer(node, api)
+    """Deleted, a node is as it was; while only its pod ends, or nobody says so, all stays."""
+    node = Node(lab, config_of("v3")[1])
+    for name, (answers, watched, goes) in ENDS.items():
+        api = NodeApi(lab, name)
+        api.answers = [(status, {"kind": "DaemonSet", "metadata": metadata})
+                       for status, metadata in answers]
+        installer = Installer(node, api, name)
         node.assert_registered()
         assert json.loads(read(node.path("/etc/sluice/sluice.json")))["runtime"][
             "memory-overhead"] == "outside"
+        wait_until(lambda: api.watches, "a watch")
+        assert list(api.watches) == [DAEMONSETS + WATCH]
+        if watched:
+            api.delete()
+            wait_until(installer.has_heard, "it to hear of the deletion")
         code, said = installer.stop()
-        assert code == 0 and ("is gone" in said) == goes, (status, said)
-        assert api.asked.pop() == ("/apis/apps/v1/namespaces/sluice/daemonsets/sluice-installer",
-                                   "Bearer secret")
+        api.close()
+        assert code == 0 and ("is gone: removing" in said) == goes, (name, said)
+        assert set(api.asked) == {(DAEMONSETS + "/sluice-installer", "Bearer secret")}, api.asked
+        failures = [status for status, _ in answers if status not in (200, 404)]
+        assert watched or all(f"status {status}" in said for status in failures), (name, said)
         if goes:
             node.assert_as_before()
         else:
             node.assert_registered()
+
+
+@test()
+def daemonset_stays_if_nobody_answers(lab):
+    api = NodeApi(lab)
     api.close()
-    node = Node(lab, config_of("v3")[1], name="alone")
+    node = Node(lab, config_of("v3")[1])
     started = time.monotonic()
     code, said = Installer(node, api).stop()
     assert code == 0 and "stays" in said and time.monotonic() - started < 60, said
     node.assert_registered()
+
+
+@test()
+def one_installer_at_a_time(lab):
+    """Whoever comes second waits for the first, and says so; whoever asks only does not."""
+    node = Node(lab, config_of("v3")[1])
+    root = os.open(node.root, os.O_RDONLY)
+    fcntl.flock(root, fcntl.LOCK_EX)
+    both = [subprocess.Popen([INSTALLER, "install", "--root", node.root, "--from", node.image],
+                             env=node.env(), stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert all("waiting" in one.stderr.readline() for one in both)
+    node.run("status", status=1)
+    node.assert_as_before()
+    os.close(root)
+    assert [one.wait(60) for one in both] == [0, 0]
+    node.assert_registered()
+    node.run("uninstall")
+    node.assert_as_before()

@@ -324,12 +324,22 @@ def check_base(checker):
     for doc in docs:
         checker.expect(doc["metadata"].get("namespace") in
                        (None, by_kind["Namespace"]["metadata"]["name"]), "a namespace is not made")
+    check_questions(checker, by_kind["Role"])
     with open(os.path.join(ROOT, "meson.build"), encoding="utf-8") as file:
         version = re.search(r"version: '([\d.]+)'", file.read())[1]
     image = kustomization["images"][0]
     checker.expect((image["name"], image["newTag"]) == (pod["containers"][0]["image"], version),
                    f"the image is not that of version {version}")
     return image["newName"].rsplit("/", 1)[0], version
+
+
+def check_questions(checker, role):
+    """What the installer asks the API server, it may."""
+    with open(os.path.join(ROOT, "config", "installer", "sluice-node"), encoding="utf-8") as file:
+        text = file.read()
+    asked = {verb for verb, words in (("get", 'ask_api "/$SLUICE_DAEMONSET"'),
+                                      ("watch", '?watch=true&')) if words in text}
+    checker.expect(set(role["rules"][0]["verbs"]) == asked, f"it asks: {sorted(asked)}")
 
 
 def check_images(checker, docs, registry, version):
