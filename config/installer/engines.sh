@@ -1,29 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# shellcheck shell=bash disable=SC2154 # data, root, prefix, from, engines, restart, services: sluice-install's
+# shellcheck shell=bash disable=SC2154 # data, root, prefix, from, engines: sluice-install's
 #
-# The engines that are told of the runtime. A daemon that has to be restarted for it has a file
-# changed.ENGINE below the prefix from before its configuration changes until it was restarted.
+# The engines that are told of the runtime.
 
 readonly all_engines=(containerd crio podman)
 readonly crio_dropin=/etc/crio/crio.conf.d/50-sluice.conf
 readonly podman_dropin=/etc/containers/containers.conf.d/50-sluice.conf
 readonly cni_program=/opt/cni/bin/sluice-cni
 
-mark_changed() {
-    touch "$(at "$prefix/changed.$1")"
-}
-
-# mark_if_different ENGINE PATH <CONTENT
-mark_if_different() {
-    cmp -s - "$(at "$2")" || mark_changed "$1"
-}
-
+# By its program: a directory in /etc may be what a package that is gone has left. Where containerd is
+# part of another program, its configuration was named.
 engine_is_there() {
-    local place
-    for place in "/etc/$1" "/usr/bin/$1" "/usr/sbin/$1" "/usr/local/bin/$1"; do
-        [[ ! -e $(at "$place") ]] || return 0
-    done
-    return 1
+    first_of "$1" >/dev/null || [[ $1 == containerd && -n $containerd_named ]]
 }
 
 # Those that were asked for, or all that are there.
@@ -105,37 +93,4 @@ install_cni() {
     fi
     printf '#!/bin/sh\n# Made by sluice-install.\nexec "%s" "$@"\n' "$program" |
         put_file file "$cni_program" 755
-}
-
-on_node() {
-    if [[ $root == / ]]; then
-        "$@"
-    else
-        nsenter --target 1 --mount -- "$@"
-    fi
-}
-
-# A daemon that does not come back has its old configuration back instead.
-restart_engine() {
-    ! on_node systemctl restart "${services[$1]}" || return 0
-    [[ $2 == install ]] || die "${services[$1]} does not start again: see its log"
-    "unregister_$1"
-    on_node systemctl restart "${services[$1]}" ||
-        die "${services[$1]} does not start, nor did it without Sluice: see its log"
-    die "${services[$1]} did not start with Sluice, which was taken out again: see its log"
-}
-
-# restart_changed install|uninstall
-restart_changed() {
-    local engine mark
-    for engine in containerd crio; do
-        mark=$(at "$prefix/changed.$engine")
-        [[ -e $mark ]] || continue
-        if [[ -z $restart ]]; then
-            say "restart ${services[$engine]} for it to notice (or use --restart)"
-        else
-            restart_engine "$engine" "$1"
-            rm "$mark"
-        fi
-    done
 }

@@ -51,6 +51,26 @@ echo "$(basename "$0") $*" >>{log}
 {then}
 """
 
+# systemd, as far as it is asked: which of its runs a service is in, or "inactive".
+SYSTEMCTL = """#!/bin/sh
+eval "service=\\${{$#}}"
+run={runs}/$service
+case $1 in
+is-active) grep -sxF inactive "$run" || echo active ;;
+show) cat "$run" ;;
+restart)
+    echo "$service" >>{log}
+    echo "$(($(cat "$run") + 1))" >"$run"
+    {then}
+    ;;
+esac
+"""
+NSENTER = """#!/bin/sh
+[ "$*" != "${*#--target 1 --mount -- }" ] || exit 1
+shift 4
+exec "$@"
+"""
+
 
 def write(path, text, mode=0o644):
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -87,12 +107,14 @@ def make_image(path):
 class Node:
     """A node's file system, and an installer that works on it."""
 
-    def __init__(self, lab, containerd=None, engines=("containerd", "crio", "podman"), name="node"):
+    def __init__(self, lab, containerd=None, engines=("containerd", "crio", "podman"), name="node",
+                 image=None):
         self.lab = lab
         self.root = lab.path(name)
-        self.image = lab.path("image")
+        self.image = image or lab.path("image")
         self.tools = lab.path(name + "-tools")
         self.log = lab.path(name + "-log")
+        self.installer = INSTALLER
         if not os.path.exists(self.image):
             make_image(self.image)
         for engine in ("runc", *engines):
@@ -111,13 +133,33 @@ class Node:
     def tool(self, name, text):
         write(os.path.join(self.tools, name), text, 0o755)
 
+    # --- its services
+
+    def has_systemd(self, then=""):
+        """Restarts are done, and seen by restarts(); `then` says what happens at one, in shell."""
+        for service in ("containerd", "crio"):
+            self.set_run(service, "1")
+        self.tool("nsenter", NSENTER)
+        self.tool("systemctl", SYSTEMCTL.format(runs=self.tools + "-runs", log=self.log, then=then))
+
+    def set_run(self, service, run):
+        write(os.path.join(self.tools + "-runs", service), run + "\n")
+
+    def restarts(self):
+        """Of which services, in order, since it was asked last."""
+        names = read(self.log).split() if os.path.exists(self.log) else []
+        write(self.log, "")
+        return names
+
+    # --- the installer
+
     def env(self):
         return {"PATH": self.tools + ":/usr/sbin:/usr/bin:/sbin:/bin",
                 "SLUICE_NODE_ROOT": self.root, "SLUICE_NODE_IMAGE": self.image}
 
     def run(self, verb, *words, status=0):
         words = ["--root", self.root, *(["--from", self.image] if verb == "install" else []), *words]
-        done = subprocess.run([INSTALLER, verb, *words], env=self.env(), stdin=subprocess.DEVNULL,
+        done = subprocess.run([self.installer, verb, *words], env=self.env(), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, check=False, process_group=0)
         if status is not None:
             assert done.returncode == status, (verb, words, done)

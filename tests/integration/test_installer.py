@@ -5,10 +5,10 @@ import fnmatch
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tomllib
 
-from guest import die_with_parent
 from installed_node import CONFIG, CONFIGS, CRI, INSTALLER, PROGRAM, Node, config_of, read, write
 from lab import wait_until
 from suite import test
@@ -72,32 +72,45 @@ def containerd_reads_it(lab):
         node.assert_as_before()
 
 
-@test()
-def containerd_starts_with_it(lab):
-    """Its plugin for kubelets takes the configuration: it refuses one without the default runtime."""
+# systemctl restart containerd: until it answers. It keeps nothing open that the installer has.
+RESTART = """
+    [ $service = containerd ] || exit 0
+    [ ! -e {pid} ] || {{ kill $(cat {pid}); while [ -e /proc/$(cat {pid}) ]; do sleep 0.1; done; }}
+    python3 -c 'import os; os.closerange(3, 256)
+os.execvp("containerd", ["containerd", "--config", "{config}"])' </dev/null >>{here}/log 2>&1 &
+    echo $! >{pid}
+    until ctr --address {here}/sock --timeout 5s version >/dev/null 2>&1; do sleep 0.1; done"""
+
+
+@test(each={"fits": ("pause:3.9", True), "does-not-fit": ("runtimes.example/pause:3.9", False)})
+def containerd_starts_with_it(lab, kind):
+    """Its plugin for kubelets takes the configuration. If not (here an image's name looks as if there
+    were runtimes, so that the default one is missed), it has the old one again."""
+    image, fits = kind
     here = lab.path("containerd")
     text = (f"version = 2\nroot = '{here}/root'\nstate = '{here}/state'\n"
             f"[grpc]\naddress = '{here}/sock'\n"
             f"[plugins.'io.containerd.internal.v1.opt']\npath = '{here}/opt'\n"
+            f"[plugins.'{CRI[2]}']\nsandbox_image = '{image}'\n"
             f"[plugins.'{CRI[2]}'.cni]\nbin_dir = '/usr/lib/cni'\n")
     os.makedirs(here)
     node = Node(lab, text)
-    node.run("install")
-    with open(lab.path("containerd.log"), "wb") as log:
-        daemon = subprocess.Popen(["containerd", "--config",
-                                   node.path("/etc/containerd/config.toml")], stdout=log,
-                                  stderr=log, preexec_fn=die_with_parent)
+    node.has_systemd(RESTART.format(config=node.path("/etc/containerd/config.toml"), here=here,
+                                    pid=here + "/pid"))
+    os.symlink("/usr/bin/ctr", node.path("/usr/bin/ctr"))
     try:
-        ctr = ["ctr", "--address", f"{here}/sock", "--timeout", "5s"]
-        wait_until(lambda: subprocess.run([*ctr, "version"], capture_output=True,
-                                          check=False).returncode == 0, "containerd")
-        plugins = subprocess.run([*ctr, "plugins", "ls"], check=True, capture_output=True,
-                                 text=True).stdout
+        done = node.run("install", "--restart", status=0 if fits else 1)
+        plugins = subprocess.run(["ctr", "--address", f"{here}/sock", "plugins", "ls"], check=True,
+                                 capture_output=True, text=True).stdout
     finally:
-        daemon.terminate()
-        daemon.wait(20)
+        pid = int(read(here + "/pid"))
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "containerd to end")
     states = {line.split()[1]: line.split()[-1] for line in plugins.splitlines()}
-    assert states["cri"] == "ok", plugins + read(lab.path("containerd.log"))
+    assert states["cri"] == "ok", plugins + read(here + "/log")
+    assert ("without its plugin cri with Sluice" in done.stderr) != fits, done
+    assert ("sluice" in node.containerd()) == fits
+    assert "cannot ask" not in done.stderr, done
 
 
 @test()
@@ -181,9 +194,27 @@ def only_the_engines_asked_for(lab):
     assert "docker" in node.run("install", "--engines", "docker", status=1).stderr
     node.run("uninstall")
     node.assert_as_before()
-    node = Node(lab, engines=(), name="bare")
-    shutil.rmtree(node.path("/etc/crio"))
+
+
+@test()
+def engines_are_their_programs(lab):
+    """A directory that a package has left is none; containerd may be part of another program."""
+    node = Node(lab, engines=())
+    os.makedirs(node.path("/etc/containerd"))
+    before = node.snapshot()
     assert "--engines" in node.run("install", status=1).stderr
+    node.assert_as_before(before)
+    write(node.path("/usr/local/sbin/crio"), "", 0o755)
+    node.run("install")
+    assert node.crio() and not node.containerd() and not node.podman()
+    node.run("install")
+    assert not node.containerd()
+    assert node.run("status", status=1).stdout.count(" registered") == 1
+    place = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl"
+    node.run("install", "--containerd-config", place)
+    node.run("install")
+    assert "sluice-runtime" in read(node.path(place))
+    assert node.run("status", status=1).stdout.count(" registered") == 2
 
 
 @test(each={"v2": "", "v3": "-v3"})

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from guest import die_with_parent
-from installed_node import INSTALLER, LOGGED, NODE, Node, config_of, read, write
+from installed_node import INSTALLER, NODE, NSENTER, Node, config_of, read, write
 from lab import wait_until
 from node_api import NodeApi
 from suite import test
@@ -122,35 +122,103 @@ def repairs_an_interrupted_uninstall(lab, kind):
 def restarts_engines_that_changed(lab):
     """On the node, once, and only if asked to; a restart that was missed is made up for."""
     node = Node(lab, config_of("v3")[1])
+    node.has_systemd()
     node.run("install")
-    assert not os.path.exists(node.log)
+    assert node.restarts() == []
     assert "to be restarted" in node.run("status", status=1).stdout
     node.run("install", "--restart")
-    enter = "nsenter --target 1 --mount -- systemctl restart "
-    assert read(node.log).splitlines() == [enter + "containerd", enter + "crio"]
+    assert node.restarts() == ["containerd", "crio"]
     assert "to be restarted" not in node.run("status").stdout
     node.run("install", "--restart")
-    assert len(read(node.log).splitlines()) == 2
+    assert node.restarts() == []
     node.run("uninstall", "--restart")
-    assert len(read(node.log).splitlines()) == 4
+    assert node.restarts() == ["containerd", "crio"]
     node.assert_as_before()
+    node.set_run("k3s", "1")
     node.run("install", "--containerd-service", "k3s")
     node.run("install", "--restart")
-    assert read(node.log).splitlines()[4:] == [enter + "k3s", enter + "crio"]
+    assert node.restarts() == ["k3s", "crio"]
+
+
+@test()
+def restarts_each_change_once(lab):
+    """Not again if a restart took the installer along; not what does not run."""
+    node = Node(lab, config_of("v3")[1])
+    node.has_systemd("kill -9 0")
+    for seen in (["containerd"], ["crio"], []):
+        assert node.run("install", "--restart", status=None).returncode == (
+            -signal.SIGKILL if seen else 0)
+        assert node.restarts() == seen
+    assert "to be restarted" not in node.run("status").stdout
+    # Changed again before it was known to have been restarted: once more.
+    node.run("uninstall", "--restart", status=-signal.SIGKILL)
+    node.run("install")
+    assert node.run("install", "--restart", status=None).returncode == -signal.SIGKILL
+    assert node.restarts() == ["containerd", "containerd"]
+    node.has_systemd()
+    node.set_run("crio", "inactive")
+    assert "crio does not run" in node.run("install", "--restart").stderr
+    node.run("status")
+    node.run("uninstall", "--restart")
+    node.assert_as_before()
 
 
 @test()
 def takes_back_what_an_engine_does_not_start_with(lab):
-    node = Node(lab, config_of("v2")[1])
+    """And does not try the same again: its pod may be started again and again."""
+    text = config_of("v2")[1]
+    node = Node(lab, text)
     path = node.path("/etc/containerd/config.toml")
-    node.tool("nsenter", LOGGED.format(
-        log=node.log, then=f'case "$*" in *containerd) ! grep -q sluice-runtime {path} ;; esac'))
-    done = node.run("install", "--restart", status=1)
-    assert "did not start" in done.stderr, done
-    assert read(path) == config_of("v2")[1]
-    assert read(node.log).count("restart containerd") == 2
+    node.has_systemd(f"[ $service != containerd ] || ! grep -q sluice-runtime {path}")
+    assert "did not start with Sluice" in node.run("install", "--restart", status=1).stderr
+    assert read(path) == text and node.restarts() == ["containerd", "containerd"]
+    for _ in range(2):
+        assert "before" in node.run("install", "--restart", status=1).stderr
+        assert read(path) == text and node.restarts() == []
+    # The node is another one now, or somebody says so.
+    write(path, text + "# changed\n")
+    assert "did not start with" in node.run("install", "--restart", status=1).stderr
+    assert len(node.restarts()) == 2
+    os.unlink(node.path("/opt/sluice/refused.containerd"))
+    node.has_systemd()
+    node.run("install", "--restart")
+    assert node.restarts() == ["containerd", "crio"]
+    node.assert_registered()
     node.run("uninstall", "--restart")
-    node.assert_as_before()
+    assert read(path) == text + "# changed\n" and not os.path.exists(node.path("/opt/sluice"))
+
+
+# What `ctr plugins ls` says of the plugin for kubelets, and whether that is missed: not by an
+# administrator who does without.
+PLUGINS = {
+    "grpc-error": ("io.containerd.grpc.v1    cri        linux/amd64    error     ", True),
+    "cri-error": ("io.containerd.cri.v1     runtime    linux/amd64    error     ", True),
+    "cri-skip": ("io.containerd.cri.v1     runtime    linux/amd64    skip      ", False),
+    "none": ("io.containerd.content.v1 content    -              ok        ", False),
+}
+
+
+@test(each=PLUGINS)
+def notices_what_containerd_starts_without(lab, kind):
+    """Without that plugin no pod starts any more."""
+    listed, missed = kind
+    node = Node(lab, config_of("v3")[1])
+    node.has_systemd()
+    path = node.path("/etc/containerd/config.toml")
+    write(node.path("/usr/bin/ctr"), "", 0o755)
+    node.tool("nsenter", NSENTER.replace("exec", f"""
+case $1 in */ctr)
+    shift
+    [ "$*" = "--address /run/containerd/containerd.sock --timeout 5s plugins ls" ] || exit 1
+    echo "TYPE ID PLATFORMS STATUS"
+    ! grep -q 50-sluice {path} || echo "{listed}"
+    exit 0
+esac
+exec"""))
+    done = node.run("install", "--restart", status=1 if missed else 0)
+    assert ("without its plugin cri with Sluice" in done.stderr) == missed, done
+    assert node.restarts() == ["containerd", "containerd" if missed else "crio"]
+    assert ("sluice" in node.containerd()) != missed
 
 
 # --- the DaemonSet's program
