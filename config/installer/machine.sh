@@ -9,7 +9,7 @@
 #   record             what was made (record.sh)
 #
 # ID is a digest of what is in the image, and a version that has its name is complete: it was copied
-# under another one. A version that VMs still run from stays; they need its programs to end, too.
+# under another one. A version that is in use (in_use.sh) stays.
 
 readonly machine_dirs=(bin boot etc lib lib32 lib64 libx32 sbin usr)
 readonly node_programs=(sluice-runtime sluice-cni sluice-vm sluicectl)
@@ -99,11 +99,6 @@ switch_to() {
     mv -T "$link.new" "$link"
 }
 
-# Whether a process has some of it mounted.
-is_in_use() {
-    grep -qsF "/versions/$1/" /proc/[0-9]*/mountinfo
-}
-
 # First out of the way, so that a version that has its name stays complete.
 remove_tree() {
     local trash
@@ -115,19 +110,6 @@ remove_tree() {
 remove_leftovers() {
     rm -rf --one-file-system "$(at "$prefix/versions/.partial")" "$(at "$prefix/versions/.trash")"
     rm -f "$(at "$prefix/current.new")"
-}
-
-# Those in use, and says so. Fails if there are none.
-busy_versions() {
-    local dir busy=1
-    for dir in "$(at "$prefix/versions")"/*; do
-        if is_in_use "${dir##*/}"; then
-            say "$prefix/versions/${dir##*/} is in use by running VMs: it stays for now"
-            echo "${dir##*/}"
-            busy=0
-        fi
-    done
-    return $busy
 }
 
 # All versions but those named.
@@ -145,5 +127,5 @@ install_machine() {
     copy_machine "$id"
     switch_to "$id"
     # shellcheck disable=SC2046 # names are words
-    remove_versions "$id" $(busy_versions)
+    remove_versions "$id" $(busy_versions "$id")
 }

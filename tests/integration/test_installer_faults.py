@@ -56,6 +56,21 @@ def switches_versions(lab):
     node.assert_as_before()
 
 
+@test()
+def keeps_what_crio_ends_containers_with(lab):
+    """Started again, it knows no container whose handler it does not know."""
+    node = Node(lab, config_of("v3")[1])
+    node.run("install")
+    container = node.path("/run/sluice-runtime/0123456789abcdef")
+    os.makedirs(container)
+    assert "in use by containers" in node.run("uninstall").stderr
+    assert node.crio() and "sluice" not in node.containerd()
+    node.assert_usable()
+    shutil.rmtree(node.path("/run"))
+    node.run("uninstall")
+    node.assert_as_before()
+
+
 # --- interruptions
 
 def interrupt(node, verb, after):

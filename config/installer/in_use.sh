@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash disable=SC2154 # root, prefix: sluice-install's
+#
+# What of ours somebody still needs:
+#
+#   a version     by a VM that runs from its root, which is seen in its mounts
+#   the program   by an engine that made a container with it, a VM or one that was passed on: it calls
+#                 it by its path to end and remove that, long after its configuration named it last
+#
+# Whoever calls it says so: conmon (podman, CRI-O) on its command line; containerd's shim in the bundles
+# of its containers, one of which is its working directory; CRI-O has removed a container when its
+# state is gone from the runtime's root.
+
+readonly crio_state=/run/sluice-runtime
+
+# By the node's path: versions change below it.
+called_program() {
+    printf '%s' "$prefix/current/bin/sluice-runtime"
+}
+
+# Whether a process has some of it mounted.
+is_mounted() {
+    grep -qsF "/versions/$1/" /proc/[0-9]*/mountinfo
+}
+
+is_on_a_command_line() {
+    local program words
+    program=$(called_program)
+    for words in /proc/[0-9]*/cmdline; do
+        ! grep -qszxF -- "$program" "$words" || return 0
+    done
+    return 1
+}
+
+is_in_a_bundle() {
+    local program process
+    program=$(called_program)
+    for process in /proc/[0-9]*; do
+        [[ $(cat "$process/comm" 2>/dev/null) == containerd-shim ]] || continue # as cut by the kernel
+        ! grep -qsF "\"$program\"" "$process"/cwd/../*/options.json || return 0
+    done
+    return 1
+}
+
+crio_needs_us() {
+    local containers
+    containers=("$(at "$crio_state")"/*/)
+    ((${#containers[@]}))
+}
+
+# busy_versions [NAME]: those in use but that one, and says so.
+busy_versions() {
+    local dir name current
+    current=$(readlink "$(at "$prefix/current")" || true)
+    for dir in "$(at "$prefix/versions")"/*; do
+        name=${dir##*/}
+        if [[ $name == "${1-}" ]]; then
+            continue
+        elif is_mounted "$name"; then
+            say "$prefix/versions/$name is in use by running VMs: it stays for now"
+        elif [[ $current == "versions/$name" ]] && program_is_needed; then
+            say "$prefix/versions/$name is in use by containers that it was called for: it stays for now"
+        else
+            continue
+        fi
+        echo "$name"
+    done
+}
+
+program_is_needed() {
+    is_on_a_command_line || is_in_a_bundle || crio_needs_us
+}
