@@ -31,6 +31,7 @@ KINDS = {
     "Pod": ("v1", "spec*"),
     "PersistentVolumeClaim": ("v1", "spec*"),
     "DaemonSet": ("apps/v1", "spec*"),
+    "ResourceQuota": ("v1", "spec*"),
     "Role": ("rbac.authorization.k8s.io/v1", "rules*"),
     "RoleBinding": ("rbac.authorization.k8s.io/v1", "roleRef* subjects*"),
     "RuntimeClass": ("node.k8s.io/v1", "handler* overhead scheduling"),
@@ -53,7 +54,9 @@ FIELDS = {
     "container.securityContext": "privileged capabilities seccompProfile",
     "container.readinessProbe": "httpGet tcpSocket exec initialDelaySeconds periodSeconds "
                                 "failureThreshold timeoutSeconds",
-    "daemonset": "selector* template* updateStrategy",
+    "daemonset": "selector* template* updateStrategy* minReadySeconds*",
+    "daemonset.updateStrategy": "type* rollingUpdate*",
+    "quota": "hard* scopeSelector",
     "service": "selector* ports*",
     "service.ports": "name* port* targetPort",
     "role.rules": "apiGroups* resources* resourceNames verbs*",
@@ -61,6 +64,12 @@ FIELDS = {
     "runtimeclass.overhead": "podFixed*",
     "runtimeclass.scheduling": "nodeSelector*",
 }
+WITHOUT_NAMESPACE = {"Namespace", "RuntimeClass"}
+# Of pods that look after a node: who waits for whom, and what makes it one.
+NODE_POD = {"hostPID": True, "priorityClassName": "system-node-critical",
+            "tolerations": [{"operator": "Exists"}]}
+# Whom a verb says nothing of but what was granted by name.
+BY_NAME = {"get", "watch", "update", "patch", "delete"}
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 QUANTITY = re.compile(r"(\d+)(m|Ki|Mi|Gi)?$")
 UNITS = {None: 1000, "m": 1, "Ki": 1000 << 10, "Mi": 1000 << 20, "Gi": 1000 << 30}
@@ -137,7 +146,23 @@ class Checker:
         labels = spec["template"]["metadata"]["labels"]
         self.expect(spec["selector"]["matchLabels"].items() <= labels.items(),
                     "its selector does not match its pods")
-        self.pod(spec["template"]["metadata"], spec["template"]["spec"], others)
+        pod = spec["template"]["spec"]
+        self.pod(spec["template"]["metadata"], pod, others)
+        self.expect(NODE_POD.items() <= pod.items(), f"its pods have not {NODE_POD}")
+        self.expect(spec["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 1} and
+                    spec["minReadySeconds"] > 0, "an update is not one node at a time")
+        for container in pod["containers"]:
+            self.expect("readinessProbe" in container, "an update does not wait for a node")
+            self.expect("requests" in container["resources"], "it asks for nothing")
+        quotas = [d["spec"] for d in others if d["kind"] == "ResourceQuota"]
+        self.expect(any(pod["priorityClassName"] in expression["values"] for quota in quotas
+                        for expression in quota["scopeSelector"]["matchExpressions"]),
+                    f"no quota for {pod['priorityClassName']}, which some clusters want")
+
+    def check_resourcequota(self, doc, _):
+        self.nested("quota", doc["spec"])
+        for text in doc["spec"]["hard"].values():
+            self.amount(text)
 
     def check_pod(self, doc, others):
         self.pod(doc["metadata"], doc["spec"], others)
@@ -156,6 +181,8 @@ class Checker:
         self.fields(FIELDS["role.rules"], "rules", doc["rules"])
         for rule in doc["rules"]:
             self.expect("*" not in sum(rule.values(), []), "everything is too much")
+            self.expect("resourceNames" not in rule or set(rule["verbs"]) <= BY_NAME,
+                        f"{rule['verbs']}: not all go by a resource's name")
 
     def check_rolebinding(self, doc, others):
         names = [(d["kind"], d["metadata"]["name"]) for d in others]
@@ -231,6 +258,8 @@ class Checker:
             wanted = probe.get(way, {}).get("port")
             self.expect(wanted is None or wanted in [p["name"] for p in container["ports"]],
                         f"{name}: the probe's port {wanted} is none")
+        self.expect(not probe or probe.get("timeoutSeconds", 1) <= probe.get("periodSeconds", 10),
+                    f"{name}: a probe takes longer than until the next")
 
     def resources(self, name, resources):
         limits = resources.get("limits", {})
@@ -315,15 +344,16 @@ def check_base(checker):
     pod = by_kind["DaemonSet"]["spec"]["template"]["spec"]
     checker.expect(pod["serviceAccountName"] == by_kind["ServiceAccount"]["metadata"]["name"],
                    "the DaemonSet's account is none")
-    checker.expect(by_kind["RuntimeClass"]["scheduling"]["nodeSelector"].items() <=
-                   pod["nodeSelector"].items(), "the RuntimeClass has nodes without an installer")
+    checker.expect(by_kind["RuntimeClass"]["scheduling"]["nodeSelector"] == pod["nodeSelector"],
+                   "the RuntimeClass has other nodes than the installer")
     checker.expect(by_kind["Role"]["rules"][0]["resourceNames"] ==
                    [by_kind["DaemonSet"]["metadata"]["name"]] ==
                    [e["value"] for e in pod["containers"][0]["env"]
                     if e["name"] == "SLUICE_DAEMONSET"], "the DaemonSet may not ask about itself")
     for doc in docs:
-        checker.expect(doc["metadata"].get("namespace") in
-                       (None, by_kind["Namespace"]["metadata"]["name"]), "a namespace is not made")
+        wanted = None if doc["kind"] in WITHOUT_NAMESPACE else by_kind["Namespace"]["metadata"]["name"]
+        checker.expect(doc["metadata"].get("namespace") == wanted,
+                       f"{doc['kind']}: its namespace is not {wanted}")
     check_questions(checker, by_kind["Role"])
     with open(os.path.join(ROOT, "meson.build"), encoding="utf-8") as file:
         version = re.search(r"version: '([\d.]+)'", file.read())[1]
