@@ -65,6 +65,7 @@ class Containerd:
         os.makedirs(self.dir)
         # Also the name of the control groups' parent, which all tests share.
         self.name = "sluice-" + uuid.uuid4().hex[:12]
+        self.command = ["/bin/sh"]  # the image's
         self._pods = {}  # task: what the CNI said when its network was made
         self.node = Node(lab)
         try:
@@ -75,10 +76,15 @@ class Containerd:
             self.node.close()
             raise
 
-    def _start_daemon(self):
+    def _write_config(self):
+        """Its configuration's path."""
         config = os.path.join(self.dir, "config.toml")
         with open(config, "w", encoding="ascii") as file:
             file.write(CONFIG.format(dir=self.dir, socket=self.socket))
+        return config
+
+    def _start_daemon(self):
+        config = self._write_config()
         self.log = os.path.join(self.dir, "log")
         with open(self.log, "wb") as log:
             self.daemon = subprocess.Popen(
@@ -134,7 +140,7 @@ class Containerd:
         with tarfile.open(fileobj=layer, mode="w") as tar:
             tar.add(make_rootfs(self.lab.path("image")), ".")
         digest = "sha256:" + hashlib.sha256(layer.getvalue()).hexdigest()
-        config = {"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/bin/sh"]},
+        config = {"architecture": "amd64", "os": "linux", "config": {"Cmd": self.command},
                   "rootfs": {"type": "layers", "diff_ids": [digest]}}
         manifest = [{"Config": "config.json", "RepoTags": [IMAGE], "Layers": ["layer.tar"]}]
         path = os.path.join(self.dir, "image.tar")

@@ -15,18 +15,6 @@ SUITE = "oci"
 SLEEPER = "echo ready; exec sleep 1000"
 
 
-@test(limit=60, each=EACH_VM)
-def vm_has_a_kernel(lab, kind):
-    """Of its own: for the workload, for what is run beside it, and for nobody else."""
-    with kind.podman(lab) as engine:
-        web = engine.start(SLEEPER).wait_for_log("ready")
-        node = os.uname().release
-        theirs = web.exec("uname -r").check().out.decode().strip()
-        assert theirs and theirs != node, theirs
-        done = engine.run("uname -r", annotations={VM: "false"}).check()
-        assert done.out.decode().strip() == node, done.out
-
-
 @test(limit=120, each=EACH_VM)
 def vm_is_refused(lab, kind):
     """What cannot be, or must not be asked for: each time one line says what and why."""
