@@ -533,8 +533,15 @@ def cni_examples(lab):
                   Plugin(os.path.join(STOCK_DIR, kind), "node"), name="sluice")
     result = chain.add()
     assert all(address in pod.run("ip addr") for address in addresses(result))
+    assert not any("socketPath" in interface for interface in result["interfaces"])
     chain.check()
     chain.delete()
+    # A runtime of 1.1 takes the latest that it knows, of plugins that do, too: so it has the socket.
+    assert lists["10-sluice.conflist"]["cniVersions"] == ["1.0.0", "1.1.0"]
+    later = plugin_of(lab).call("ADD", {**behind[1], "cniVersion": "1.1.0", "name": "sluice",
+                                        "prevResult": {**result, "cniVersion": "1.1.0"}})
+    eth0 = next(i for i in later["interfaces"] if i.get("sandbox"))
+    assert eth0["socketPath"].startswith("/run/sluice/ports/"), later
     assert "veth" not in node.run("ip link")
     none = lists["20-sluice-none.conflist"]["plugins"]
     none[0]["dataDir"] = lab.path("data")
