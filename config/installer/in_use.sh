@@ -37,7 +37,7 @@ is_in_a_bundle() {
     program=$(called_program)
     for process in /proc/[0-9]*; do
         [[ $(cat "$process/comm" 2>/dev/null) == containerd-shim ]] || continue # as cut by the kernel
-        ! grep -qsF "\"$program\"" "$process"/cwd/../*/options.json || return 0
+        ! grep -qsF "\"$program\"" /dev/null "$process"/cwd/../*/options.json || return 0
     done
     return 1
 }

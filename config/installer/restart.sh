@@ -48,7 +48,10 @@ refusable() {
 # Has it take up what is there now; one that does not run does so when it is started. Fails, and says
 # why in $trouble.
 take_up() {
-    if [[ $(on_node systemctl is-active "${services[$1]}") == inactive ]]; then
+    local state
+    state=$(on_node systemctl is-active "${services[$1]}" || true)
+    [[ $state != failed ]] || mark_changed "$1" # whatever it was started with
+    if [[ $state == inactive ]]; then
         say "${services[$1]} does not run: nothing to restart"
     elif ! restart_service "$1"; then
         trouble="did not start"

@@ -51,12 +51,12 @@ echo "$(basename "$0") $*" >>{log}
 {then}
 """
 
-# systemd, as far as it is asked: which of its runs a service is in, or "inactive".
+# systemd, as far as it is asked: which of its runs a service is in, or a state such as "inactive".
 SYSTEMCTL = """#!/bin/sh
 eval "service=\\${{$#}}"
 run={runs}/$service
 case $1 in
-is-active) grep -sxF inactive "$run" || echo active ;;
+is-active) grep -sx "[a-z]*" "$run" || echo active ;;
 show) cat "$run" ;;
 restart)
     echo "$service" >>{log}

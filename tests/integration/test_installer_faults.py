@@ -170,9 +170,12 @@ def restarts_each_change_once(lab):
     node.run("install")
     assert node.run("install", "--restart", status=None).returncode == -signal.SIGKILL
     assert node.restarts() == ["containerd", "containerd"]
+    # Nor is one that failed known to have started with it.
     node.has_systemd()
+    node.set_run("containerd", "failed")
     node.set_run("crio", "inactive")
     assert "crio does not run" in node.run("install", "--restart").stderr
+    assert node.restarts() == ["containerd"]
     node.run("status")
     node.run("uninstall", "--restart")
     node.assert_as_before()
