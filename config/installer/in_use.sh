@@ -24,20 +24,15 @@ is_mounted() {
 }
 
 is_on_a_command_line() {
-    local program words
-    program=$(called_program)
-    for words in /proc/[0-9]*/cmdline; do
-        ! grep -qszxF -- "$program" "$words" || return 0
-    done
-    return 1
+    local of_processes=(/proc/[0-9]*/cmdline)
+    grep -qszxF -- "$(called_program)" "${of_processes[@]}"
 }
 
 is_in_a_bundle() {
-    local program process
-    program=$(called_program)
-    for process in /proc/[0-9]*; do
-        [[ $(cat "$process/comm" 2>/dev/null) == containerd-shim ]] || continue # as cut by the kernel
-        ! grep -qsF "\"$program\"" /dev/null "$process"/cwd/../*/options.json || return 0
+    local shims shim
+    mapfile -t shims < <(grep -lsx containerd-shim /proc/[0-9]*/comm) # as the kernel cuts it
+    for shim in "${shims[@]}"; do
+        ! grep -qsF "\"$(called_program)\"" /dev/null "${shim%/comm}"/cwd/../*/options.json || return 0
     done
     return 1
 }

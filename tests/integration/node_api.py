@@ -74,7 +74,7 @@ class NodeApi:
     def env(self):
         return {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.port),
                 "SLUICE_NODE_ACCOUNT": self.account, "SLUICE_DAEMONSET": "sluice-installer",
-                "SLUICE_NODE_PAUSE": "0.1"}
+                "SLUICE_NODE_PAUSE": "0.02"}
 
     def close(self):
         for events in self.watches.values():
