@@ -14,13 +14,13 @@ class NodeApi:
     """Answers every GET with the first of `answers` (status, object), the last of which goes on being
     the answer, and notes (path, Authorization) in `asked`. Watches are told of a deletion."""
 
-    def __init__(self, lab, name="api"):
+    def __init__(self, lab):
         self.answers = [(200, {})]
         self.asked = []
         self.watches = {}  # path: what it is to be told
-        self.account = lab.path(name + "-account")
+        self.account = lab.path("account")
         os.makedirs(self.account)
-        key, certificate = lab.path(name + ".pem"), os.path.join(self.account, "ca.crt")
+        key, certificate = lab.path("key.pem"), os.path.join(self.account, "ca.crt")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=api",
                         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
@@ -76,8 +76,14 @@ class NodeApi:
                 "SLUICE_NODE_ACCOUNT": self.account, "SLUICE_DAEMONSET": "sluice-installer",
                 "SLUICE_NODE_PAUSE": "0.02"}
 
-    def close(self):
+    def begin(self, answers):
+        """As one that nobody has asked yet."""
+        self.answers, self.asked = answers, []
         for events in self.watches.values():
             events.put(None)
+        self.watches = {}
+
+    def close(self):
+        self.begin(self.answers)
         self._server.shutdown()
         self._server.server_close()
