@@ -239,6 +239,34 @@ exec"""))
     assert ("sluice" in node.containerd()) != missed
 
 
+@test()
+def asks_the_containerd_of_k3s(lab):
+    """Which is part of another program, and has its socket elsewhere."""
+    node = Node(lab, engines=())
+    for service in ("k3s", "rke2-server"):
+        node.set_run(service, "1")
+    node.has_systemd()
+    asked = node.log + "-asked"
+    node.tool("nsenter", NSENTER.replace("exec", f"""
+case $1 in */k3s | */ctr)
+    echo "$*" >>{asked}
+    echo "io.containerd.cri.v1 runtime linux/amd64 ok"
+    exit 0
+esac
+exec"""))
+    socket = "--address /run/k3s/containerd/containerd.sock --timeout 5s plugins ls"
+    for program, service, words in (
+            ("/usr/local/bin/k3s", "k3s", "/usr/local/bin/k3s ctr"),
+            ("/var/lib/rancher/rke2/bin/ctr", "rke2-server", "/var/lib/rancher/rke2/bin/ctr")):
+        write(node.path(program), "", 0o755)
+        node.run("install", "--restart", "--containerd-service", service, "--containerd-config",
+                 f"/var/lib/rancher/{service}/agent/etc/containerd/config-v3.toml.tmpl")
+        assert node.restarts() == [service]
+        assert read(asked).splitlines()[-1] == f"{words} {socket}"
+        node.run("uninstall")
+        os.unlink(node.path(program))
+
+
 # --- the DaemonSet's program
 
 class Installer:
