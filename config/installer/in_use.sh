@@ -6,6 +6,7 @@
 #   a version     by a VM that runs from its root, which is seen in its mounts
 #   the program   by an engine that made a container with it, a VM or one that was passed on: it calls
 #                 it by its path to end and remove that, long after its configuration named it last
+#   the plugin    by a network of the administrator's: no pod that is in it could be removed any more
 #
 # Whoever calls it says so: conmon (podman, CRI-O) on its command line; containerd's shim in the bundles
 # of its containers, one of which is its working directory; CRI-O has removed a container when its
@@ -43,9 +44,15 @@ crio_needs_us() {
     ((${#containers[@]}))
 }
 
+# The files that name it.
+networks_with_plugin() {
+    grep -lsE '"type"[[:space:]]*:[[:space:]]*"sluice-cni"' /dev/null "$(at /etc/cni/net.d)"/* || true
+}
+
 # busy_versions [NAME]: those in use but that one, and says so.
 busy_versions() {
-    local dir name current
+    local dir name current network
+    network=$(networks_with_plugin | head -n 1)
     current=$(readlink "$(at "$prefix/current")" || true)
     for dir in "$(at "$prefix/versions")"/*; do
         name=${dir##*/}
@@ -55,6 +62,8 @@ busy_versions() {
             say "$prefix/versions/$name is in use by running VMs: it stays for now"
         elif [[ $current == "versions/$name" ]] && program_is_needed; then
             say "$prefix/versions/$name is in use by containers that it was called for: it stays for now"
+        elif [[ $current == "versions/$name" && -n $network ]]; then
+            say "$prefix/versions/$name is in use by ${network#"${root%/}"}, which names sluice-cni: it stays for now"
         else
             continue
         fi

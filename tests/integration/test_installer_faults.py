@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from guest import die_with_parent
-from installed_node import INSTALLER, NODE, NSENTER, Node, config_of, read, write
+from installed_node import CONFIG, INSTALLER, NODE, NSENTER, Node, config_of, read, write
 from lab import wait_until
 from node_api import NodeApi
 from suite import test
@@ -67,6 +67,20 @@ def keeps_what_crio_ends_containers_with(lab):
     assert node.crio() and "sluice" not in node.containerd()
     node.assert_usable()
     shutil.rmtree(node.path("/run"))
+    node.run("uninstall")
+    node.assert_as_before()
+
+
+@test()
+def keeps_the_plugin_that_a_network_names(lab):
+    """Without it no pod of that network, whatever it runs, could be removed."""
+    node = Node(lab, config_of("v3")[1])
+    node.run("install")
+    network = node.path("/etc/cni/net.d/10-sluice.conflist")
+    write(network, read(os.path.join(CONFIG, "cni", "10-sluice.conflist")))
+    assert "10-sluice.conflist, which names sluice-cni" in node.run("uninstall").stderr
+    assert os.access(node.path("/opt/cni/bin/sluice-cni"), os.X_OK)
+    shutil.rmtree(node.path("/etc/cni"))
     node.run("uninstall")
     node.assert_as_before()
 
