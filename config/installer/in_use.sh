@@ -51,22 +51,23 @@ networks_with_plugin() {
 
 # busy_versions [NAME]: those in use but that one, and says so.
 busy_versions() {
-    local dir name current network
+    local dir name current network user
     network=$(networks_with_plugin | head -n 1)
     current=$(readlink "$(at "$prefix/current")" || true)
     for dir in "$(at "$prefix/versions")"/*; do
         name=${dir##*/}
+        user=
         if [[ $name == "${1-}" ]]; then
             continue
         elif is_mounted "$name"; then
-            say "$prefix/versions/$name is in use by running VMs: it stays for now"
+            user="running VMs"
         elif [[ $current == "versions/$name" ]] && program_is_needed; then
-            say "$prefix/versions/$name is in use by containers that it was called for: it stays for now"
+            user="containers that it was called for"
         elif [[ $current == "versions/$name" && -n $network ]]; then
-            say "$prefix/versions/$name is in use by ${network#"${root%/}"}, which names sluice-cni: it stays for now"
-        else
-            continue
+            user="${network#"${root%/}"}, which names sluice-cni"
         fi
+        [[ -n $user ]] || continue
+        say "$prefix/versions/$name is in use by $user: it stays for now"
         echo "$name"
     done
 }

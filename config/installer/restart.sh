@@ -50,7 +50,8 @@ refusable() {
 take_up() {
     local state
     state=$(on_node systemctl is-active "${services[$1]}" || true)
-    [[ $state != failed ]] || mark_changed "$1" # whatever it was started with
+    # Such a one has not taken it up, whatever it was started with.
+    [[ $state != failed && $state != activating ]] || mark_changed "$1"
     if [[ $state == inactive ]]; then
         say "${services[$1]} does not run: nothing to restart"
     elif ! restart_service "$1"; then
@@ -70,7 +71,8 @@ restart_engine() {
     if [[ $2 == install && -e $refused && $(<"$refused") == "$digest" ]]; then
         "unregister_$1"
         rm -f "$(at "$prefix/changed.$1")"
-        die "$service did not come back with this before: see its log (to try again, remove $prefix/refused.$1)"
+        die "$service did not come back with this before: see its log" \
+            "(to try again, remove $prefix/refused.$1)"
     fi
     ! take_up "$1" || return 0
     [[ $2 == install ]] || die "$service $trouble: see its log"
@@ -118,7 +120,7 @@ containerd_socket() {
 # containerd starts without a plugin that cannot take its configuration, and no pod does any more. True
 # as well if it cannot be asked, or has no such plugin.
 cri_is_loaded() {
-    local ctr plugins n broken='^io\.containerd\.(grpc\.v1[[:space:]]+cri|cri\.v1)[[:space:]].*[[:space:]]error[[:space:]]*$'
+    local ctr plugins n broken='^io\.containerd\.(grpc\.v1 +cri|cri\.v1) .* error *$'
     read -ra ctr < <(ctr_words && echo) || true
     for ((n = 0; n < 20 && ${#ctr[@]}; n++)); do
         ((n == 0)) || sleep 0.5
