@@ -32,7 +32,8 @@ static const struct setting rows[] = {
 		.help = "every container becomes a VM, whatever its annotations, but for "
 			"sandboxes" },
 	{ "annotations", SETTING_STRING, FIELD(annotations), .unit = "KEY[,KEY]...",
-		.help = "settings of the node that pods may set all the same" },
+		.help = "settings that reach past the pod, and that pods may set all the same; "
+			"\"volumes\": by NFS" },
 	{ "exec-in-container", SETTING_BOOL, FIELD(exec_in_container), .preset = "false",
 		.help = "SLUICE_EXEC_TARGET=container in its environment keeps an exec out of the "
 			"VM, beside the VMM" },

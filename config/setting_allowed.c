@@ -115,6 +115,21 @@ char *setting_allowed(const struct setting *row, char *text, size_t size)
 	return text;
 }
 
+char *setting_annotated(const struct setting *row, char *text, size_t size)
+{
+	static const char condition[] = " by a pod's annotation only if its node allows it";
+
+	text[0] = '\0';
+	if (row->not_annotated)
+		append(text, size, "; not by annotation");
+	else if (row->host_affecting)
+		snprintf(text, size, ";%s", condition);
+	for (const struct setting_word *w = row->words; w != NULL && w->name != NULL; w++)
+		if (w->host_affecting)
+			snprintf(text, size, "; \"%s\"%s", w->name, condition);
+	return text;
+}
+
 /* `given` is what was there instead, as it should be quoted. */
 static int refuse(const struct setting *row, const char *given, struct err *err)
 {

@@ -13,6 +13,11 @@
 /* Writes what the row accepts into text[size]: `0 to 1000000 or "max"`. Returns text. */
 char *setting_allowed(const struct setting *row, char *text, size_t size);
 
+/* Whether a pod's annotation may say it, into text[size]: "; not by annotation", or "". Returns
+ * text.
+ */
+char *setting_annotated(const struct setting *row, char *text, size_t size);
+
 /* Of a text that the row takes, in bytes. */
 size_t setting_len_max(const struct setting *row);
 

@@ -48,7 +48,8 @@ struct setting {
 	unsigned groups; /* bits of the groups (port kinds, say) it belongs to; 0: all of them */
 	bool required;
 	bool not_annotated;  /* for the administrator: not to be set by annotation */
-	bool host_affecting; /* in a pod's own hands it reaches the node: as not_annotated there */
+	bool host_affecting; /* in a pod's own hands it reaches the node or other pods: as
+				not_annotated there. Single words can be so as well */
 	bool as_text;        /* SETTING_LIST: written to JSON as text, not as an array */
 	bool heap; /* the field is a char * that its owner frees; NULL: it was never set */
 };

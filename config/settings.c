@@ -311,6 +311,6 @@ void settings_print_help(const struct settings *table, const char *lead, FILE *o
 			settings_env_name(table, row, variable);
 			fprintf(out, "; %s", variable);
 		}
-		fprintf(out, "%s\n", row->not_annotated ? "; not by annotation" : "");
+		fprintf(out, "%s\n", setting_annotated(row, allowed, sizeof(allowed)));
 	}
 }

@@ -24,7 +24,8 @@ static void print_value(const struct settings *table, const struct setting *row,
 		settings_env_name(table, row, variable);
 		fprintf(out, "; %s", variable);
 	}
-	fprintf(out, "%s.\n", row->not_annotated ? "; not by annotation" : "");
+	roff_text(setting_annotated(row, allowed, sizeof(allowed)), out);
+	fputs(".\n", out);
 }
 
 /* What stands for the value. */

@@ -19,12 +19,25 @@
 
 #define FILE_LEN_MAX (1024 * 1024)
 
+/*
+ * What a pod's annotations may not say of themselves. Pods distrust each other, and the node all of
+ * them: what a setting can do to the guest and to its own pod's network namespace is the author's
+ * own affair; marked is what gives a guest more than a container has by default against others.
+ *
+ *   not_annotated    also for sluice-vm in an ordinary container: programs that are executed, and
+ *                    what only who set up the machine can know
+ *   host_affecting   where sluice-runtime makes the machine root, in which programs of the node's
+ *                    have capabilities: paths are paths there, not in the user's image; and what
+ *                    takes a wall away, which is said where it stands
+ */
+
 static const struct setting_word vmms[] = {
 	{ "auto", VM_VMM_AUTO },
 	{ "qemu", VM_VMM_QEMU },
 	{ "cloud-hypervisor", VM_VMM_CLOUD_HYPERVISOR },
 	{ "firecracker", VM_VMM_FIRECRACKER },
-	{ "uml", VM_VMM_UML },
+	/* Its guest's kernel is a process of the node's: system calls are all there is between. */
+	{ "uml", VM_VMM_UML, .host_affecting = true },
 	{ NULL },
 };
 
@@ -37,7 +50,8 @@ static const struct setting_word machines[] = {
 static const struct setting_word accels[] = {
 	{ "auto", VM_ACCEL_AUTO },
 	{ "kvm", VM_ACCEL_KVM },
-	{ "tcg", VM_ACCEL_TCG },
+	/* QEMU's security policy: emulation is no boundary that it defends. */
+	{ "tcg", VM_ACCEL_TCG, .host_affecting = true },
 	{ NULL },
 };
 
@@ -45,7 +59,9 @@ static const struct setting_word roots[] = {
 	{ "auto", VM_ROOT_AUTO },
 	{ "virtiofs", VM_ROOT_VIRTIOFS },
 	{ "ext4", VM_ROOT_EXT4 },
-	{ "nfs", VM_ROOT_NFS },
+	/* The server finds files by handles (CAP_DAC_READ_SEARCH), in all of each file system that
+	 * the machine root has a part of: one bug in it, and they are the guest's. */
+	{ "nfs", VM_ROOT_NFS, .host_affecting = true },
 	{ "initramfs", VM_ROOT_INITRAMFS },
 	{ NULL },
 };
@@ -72,12 +88,20 @@ static const struct setting_word mac_modes[] = {
 static const struct setting_word guards[] = {
 	{ "exclusive", VM_GUARD_EXCLUSIVE },
 	{ "shared", VM_GUARD_SHARED },
-	{ "off", VM_GUARD_OFF },
+	/* The file server and the DNS relay, root's, are then there for the network to attack, and
+	 * the pod's kernel can forward between it and the guest. */
+	{ "off", VM_GUARD_OFF, .host_affecting = true },
 	{ NULL },
 };
 
 static const struct setting_word refusals[] = { { "refuse", false }, { "allow", true }, { NULL } };
-static const struct setting_word switches[] = { { "on", true }, { "off", false }, { NULL } };
+
+/* Off: frames in anybody's name, from a guest whose pod may have been refused CAP_NET_RAW. */
+static const struct setting_word spoof_words[] = {
+	{ "on", true },
+	{ "off", false, .host_affecting = true },
+	{ NULL },
+};
 
 /* The seeds write them in capitals. */
 static const struct setting_word log_levels[] = {
@@ -198,7 +222,7 @@ static const struct setting rows[] = {
 	{ "dns", SETTING_ENUM, FIELD(dns), .preset = "auto", .words = dns_words,
 		.help = "auto relays a resolver on the pod's loopback to the guest, by dnsmasq; "
 			"direct leaves it out" },
-	{ "anti-spoof", SETTING_ENUM, FIELD(anti_spoof), .preset = "on", .words = switches,
+	{ "anti-spoof", SETTING_ENUM, FIELD(anti_spoof), .preset = "on", .words = spoof_words,
 		.help = "whether the guest is held to its addresses" },
 	{ "nfs-shared-filesystem", SETTING_ENUM, FIELD(nfs_shared_filesystem),
 		.not_annotated = true, .preset = "refuse", .words = refusals,
@@ -290,19 +314,56 @@ static bool is_listed(const char *list, const char *word)
 	return false;
 }
 
+int vm_settings_check_allowed(const char *key, const char *allowed, struct err *err)
+{
+	if (is_listed(allowed, key))
+		return 0;
+	return err_set(err, -EPERM,
+		VM_ANNOTATION_PREFIX "%s: is the administrator's to set, who may let pods "
+				     "(\"annotations\" of \"runtime\" in %s)",
+		key, VM_CONFIG_PATH);
+}
+
+/* As vm_settings_check_allowed() words it, of one value of several. */
+static int check_word_allowed(
+	const struct setting *row, const char *value, const char *allowed, struct err *err)
+{
+	if (is_listed(allowed, row->name))
+		return 0;
+	return err_set(err, -EPERM,
+		VM_ANNOTATION_PREFIX "%s: \"%s\" is the administrator's to set, who may let pods "
+				     "(\"annotations\" of \"runtime\" in %s)",
+		row->name, value, VM_CONFIG_PATH);
+}
+
+/* Words are compared as setting_set_text() does it. */
+static bool is_host_affecting_word(const struct setting *row, const char *value)
+{
+	for (const struct setting_word *w = row->words; w != NULL && w->name != NULL; w++)
+		if (strcmp(w->name, value) == 0)
+			return w->host_affecting;
+	return false;
+}
+
+static int check_row_allowed(
+	const struct setting *row, const char *value, const char *allowed, struct err *err)
+{
+	if (row->not_annotated || row->host_affecting)
+		return vm_settings_check_allowed(row->name, allowed, err);
+	return is_host_affecting_word(row, value) ? check_word_allowed(row, value, allowed, err)
+						  : 0;
+}
+
 int vm_settings_check_annotation(
 	const char *key, const char *value, const char *allowed, struct err *err)
 {
 	const struct setting *row = settings_find(&table, key);
 	struct vm_settings *scratch;
 	struct err why = { "" };
-	int ret;
+	int ret = row != NULL ? check_row_allowed(row, value, allowed, err) : 0;
 
-	if (row != NULL && (row->not_annotated || row->host_affecting) && !is_listed(allowed, key))
-		return err_set(err, -EPERM,
-			VM_ANNOTATION_PREFIX "%s: is the administrator's to set, who may let pods "
-					     "(\"annotations\" of \"runtime\" in %s)",
-			key, VM_CONFIG_PATH);
+	if (ret < 0)
+		return ret;
 	scratch = calloc(1, sizeof(*scratch));
 	if (scratch == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -367,6 +428,11 @@ int vm_settings_load(
 	if (ret == 0 && sources->words != NULL)
 		ret = settings_from_args(&table, sources->words, settings, err);
 	return ret;
+}
+
+const struct setting *vm_settings_row(size_t i)
+{
+	return i < table.n_rows ? &table.rows[i] : NULL;
 }
 
 bool vm_settings_take_next(const char *word)

@@ -113,12 +113,20 @@ int vm_settings_annotations(
 
 /*
  * One annotation of a pod, on the node that is to run it: `key` is without its prefix. What affects
- * the node, settings of the administrator and the files that a VMM is started with, takes its name
- * in `allowed` ("kernel,modules-dir"). -EPERM: it is not there; -EINVAL, -ERANGE: no such setting,
- * or no such value; the message names the whole key and what is allowed.
+ * the node or other pods, a setting or a value of one, takes the setting's name in `allowed`
+ * ("kernel,vmm"). -EPERM: it is not there; -EINVAL, -ERANGE: no such setting, or no such value; the
+ * message names the whole key and what is allowed.
  */
 int vm_settings_check_annotation(
 	const char *key, const char *value, const char *allowed, struct err *err);
+
+/* The first half of that: -EPERM if `key`, which is the administrator's to set, is not in
+ * `allowed`. */
+int vm_settings_check_allowed(const char *key, const char *allowed, struct err *err);
+
+/* The table's rows, in order, for whoever has to look at each; NULL: there are no more. */
+struct setting;
+const struct setting *vm_settings_row(size_t i);
 
 /* Every setting, for --help, and for a manual page: entries of a list. */
 bool vm_settings_take_next(const char *word); /* settings_takes_next() of this table */

@@ -8,6 +8,7 @@
  *
  *   sluice.dev/vm        "true", "false", or the name of the container that becomes a VM
  *   sluice.dev/volumes   "/data=nfs,/cache=optional,/both=nfs+optional": destinations of volumes
+ *                        (NFS only if the administrator lets pods: oci_config.c)
  *   sluice.dev/KEY       a setting of the VM (vm_settings.h)
  *
  * How a container's name is known: containerd and CRI-O write it down (io.kubernetes.cri.

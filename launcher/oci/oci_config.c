@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/container_spec.h"
+#include "config/vm_settings.h"
 #include "launcher/oci/oci_annotations.h"
 #include "launcher/oci/oci_json.h"
 #include "launcher/oci/oci_machine_mounts.h"
@@ -197,6 +198,13 @@ int oci_convert(json_object *config, const struct oci_facts *facts, json_object 
 	ret = oci_volumes_parse(c.says.volumes, &c.wishes, err);
 	if (ret < 0)
 		return ret;
+	/* What it costs: CAP_DAC_READ_SEARCH for the server (oci_process.c). */
+	if (oci_volumes_have_nfs(&c.wishes))
+		ret = vm_settings_check_allowed("volumes", facts->settings->annotations, err);
+	if (ret < 0) {
+		oci_volumes_free(&c.wishes);
+		return ret;
+	}
 	c.container = json_object_new_object();
 	ret = c.container != NULL ? convert(&c, err) : err_set(err, -ENOMEM, "out of memory");
 	oci_volumes_free(&c.wishes);

@@ -21,7 +21,7 @@ static const struct runtime_settings settings = {
 	.runtime = "/usr/bin/runc",
 	.machine_binds = "/srv/kernels",
 	.programs = "/usr/bin",
-	.annotations = "kernel",
+	.annotations = "kernel,vmm,volumes",
 	.overhead_mib = 96,
 };
 

@@ -40,7 +40,8 @@ class Kind:
         outer = [path for path in binds
                  if not any(path.startswith(other + "/") for other in binds)]
         return {"runtime": {"path": "/usr/sbin/runc", "machine-binds": ",".join(sorted(outer)),
-                            "programs": os.path.join(lab.build, "launcher")},
+                            "programs": os.path.join(lab.build, "launcher"),
+                            "annotations": "vmm,volumes"},
                 "kernel": os.path.join(os.path.realpath(GUEST_DIR), kernel), "memory": 256, **accel}
 
     def pod_annotations(self, name):

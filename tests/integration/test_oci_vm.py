@@ -28,6 +28,7 @@ def vm_is_refused(lab, kind):
                 ([], {"sluice.dev/memory": "lots"}, "sluice.dev/memory"),
                 ([], {"sluice.dev/vmm": "vmware"}, "qemu"),
                 ([], {"sluice.dev/kernel": "/etc/passwd"}, "sluice.dev/kernel"),
+                ([], {"sluice.dev/anti-spoof": "off"}, "administrator's"),
                 ([], {VM: "perhaps not"}, VM)):
             done = engine.run("echo started", *options,
                               annotations={**kind.annotations, **annotations})

@@ -97,7 +97,7 @@ class Node:
         shutil.copy("/etc/ld.so.cache", self.etc)
         self.fake = write(lab.path("fake"), FAKE.format(seen=self.seen))
         os.chmod(self.fake, 0o755)
-        self.configure({"path": self.fake, **settings})
+        self.configure({"path": self.fake, "annotations": "vmm", **settings})
         self.tell_state({"id": "c1", "status": "running", "annotations": {}})
 
     def configure(self, settings):

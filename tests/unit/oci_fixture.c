@@ -19,7 +19,10 @@ struct oci_facts *oci_fixture(struct runtime_settings **settings)
 	static struct oci_facts facts;
 
 	made = (struct runtime_settings) {
-		.runtime = "/usr/bin/runc", .programs = "/usr/bin", .overhead_mib = 96
+		.runtime = "/usr/bin/runc",
+		.programs = "/usr/bin",
+		.annotations = "vmm,root,volumes",
+		.overhead_mib = 96,
 	};
 	facts = (struct oci_facts) {
 		.settings = &made,

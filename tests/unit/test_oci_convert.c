@@ -193,6 +193,10 @@ static void test_settings(void **state)
 	oci_refused("{'annotations': {'sluice.dev/a\\nb': '2'}}", facts, -EINVAL,
 		"a key has a control character");
 	strcpy(settings->annotations, "modules-dir,kernel");
+	oci_refused("{'annotations': {'sluice.dev/vmm': 'uml'}}", facts, -EPERM,
+		"sluice.dev/vmm: \"uml\" is the administrator's to set");
+	oci_refused("{'annotations': {'sluice.dev/root': 'nfs'}}", facts, -EPERM,
+		"sluice.dev/root: \"nfs\" is the administrator's to set");
 	container = oci_converted("{'annotations': {'sluice.dev/kernel': '/x'}}", facts, NULL);
 	oci_expect(container, "settings", "{ \"kernel\": \"\\/x\" }");
 	json_object_put(container);

@@ -263,6 +263,25 @@ static void test_bad_volumes(void **state)
 	}
 }
 
+/* Its server has the machine root's files by their handles: not for any pod to start. */
+static void test_nfs_is_the_administrators(void **state)
+{
+	static const char mount[] =
+		"'mounts': [{'destination': '/d', 'type': 'bind', 'source': '/s'}]";
+	struct runtime_settings *settings;
+	struct oci_facts *facts = oci_fixture(&settings);
+	char changes[256];
+
+	strcpy(settings->annotations, "root");
+	snprintf(changes, sizeof(changes),
+		"{'annotations': {'sluice.dev/volumes': '/d=nfs+optional'}, %s}", mount);
+	oci_refused(changes, facts, -EPERM,
+		"sluice.dev/volumes: is the administrator's to set, who may let pods");
+	snprintf(changes, sizeof(changes),
+		"{'annotations': {'sluice.dev/volumes': '/d=optional'}, %s}", mount);
+	json_object_put(oci_converted(changes, facts, NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_bad_mounts),
 		cmocka_unit_test(test_many_mounts),
 		cmocka_unit_test(test_bad_volumes),
+		cmocka_unit_test(test_nfs_is_the_administrators),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/setting_value.h"
 #include "config/vm_settings.h"
 
 /* A file with this text; the path is static. */
@@ -161,6 +162,137 @@ static void test_annotations_on_the_node(void **state)
 	check_annotation("rootfs", "/", "", -EPERM, "administrator's");
 	check_annotation("run-dir", "/x", "", -EPERM, "administrator's");
 	check_annotation("run-dir", "/x", "run-dir", 0, "");
+	check_annotation(
+		"vmm", "uml", "", -EPERM, "sluice.dev/vmm: \"uml\" is the administrator's");
+	check_annotation("vmm", "uml", "kernel,vmm", 0, "");
+	check_annotation("vmm", "qemu", "", 0, "");
+	check_annotation("vmm", "UML", "", -EINVAL, "sluice.dev/vmm: \"UML\" is not allowed");
+	check_annotation("anti-spoof", "on", "", 0, "");
+	check_annotation("guard", "shared", "", 0, "");
+}
+
+/* Who may say what by a pod's annotation: of each row, so that nobody adds one without asking. */
+enum sayer {
+	ANYBODY, /* it reaches the guest and its own pod, as far as `but`, a word, is not it */
+	ALLOWED, /* reaches further: pods that the administrator lets */
+	ADMINISTRATOR, /* and it is not for an ordinary container's annotations either */
+};
+
+static const struct {
+	const char *key;
+	enum sayer sayer;
+	const char *but;
+} classes[] = {
+	{ "name", ANYBODY },
+	{ "vmm", ANYBODY, .but = "uml" },
+	{ "vmm-program", ADMINISTRATOR },
+	{ "machine", ANYBODY },
+	{ "accel", ANYBODY, .but = "tcg" },
+	{ "cpus", ANYBODY },
+	{ "memory", ANYBODY },
+	{ "kernel", ALLOWED },
+	{ "modules-dir", ALLOWED },
+	{ "kernel-append", ALLOWED },
+	{ "boot-timeout", ANYBODY },
+	{ "rootfs", ALLOWED },
+	{ "root", ANYBODY, .but = "nfs" },
+	{ "readonly", ANYBODY },
+	{ "hostname", ANYBODY },
+	{ "user", ANYBODY },
+	{ "group-add", ANYBODY },
+	{ "cwd", ANYBODY },
+	{ "umask", ANYBODY },
+	{ "ulimit", ANYBODY },
+	{ "cap-drop", ANYBODY },
+	{ "cap-add", ANYBODY },
+	{ "no-new-privileges", ANYBODY },
+	{ "tty", ANYBODY },
+	{ "stop-signal", ANYBODY },
+	{ "stop-timeout", ANYBODY },
+	{ "interface", ANYBODY }, /* of the pod's own */
+	{ "mac-mode", ANYBODY },  /* the pod's address is on the wire in both */
+	{ "mac", ANYBODY },       /* never on the wire */
+	{ "guard", ANYBODY, .but = "off" },
+	{ "kernel-ports", ANYBODY },
+	{ "shared-ports", ANYBODY },
+	{ "forward-ports", ANYBODY },
+	{ "outside-guard", ADMINISTRATOR },
+	{ "host-port", ANYBODY }, /* to the pod's own programs */
+	{ "dns", ANYBODY },
+	{ "anti-spoof", ANYBODY, .but = "off" },
+	{ "nfs-shared-filesystem", ADMINISTRATOR },
+	{ "lab", ADMINISTRATOR },
+	{ "switch-socket", ADMINISTRATOR },
+	{ "address-wait", ANYBODY },
+	{ "run-dir", ADMINISTRATOR },
+	{ "cache-dir", ADMINISTRATOR },
+	{ "agent", ADMINISTRATOR },
+	{ "virtiofsd", ADMINISTRATOR },
+	{ "log-file", ADMINISTRATOR },
+	{ "log-level", ANYBODY },
+	{ "log-format", ANYBODY },
+	{ "console-size", ANYBODY },
+};
+
+#define N_CLASSES (sizeof(classes) / sizeof(classes[0]))
+
+/* Whether a pod is let say so, be it right or wrong. */
+static bool is_let(const char *key, const char *value, const char *allowed)
+{
+	struct err err = { "" };
+
+	return vm_settings_check_annotation(key, value, allowed, &err) != -EPERM;
+}
+
+static void check_words(const struct setting *row, const char *but)
+{
+	bool found = but == NULL;
+
+	for (const struct setting_word *w = row->words; w != NULL && w->name != NULL; w++) {
+		bool reaches = but != NULL && strcmp(w->name, but) == 0;
+
+		found = found || reaches;
+		if (is_let(row->name, w->name, "") == reaches ||
+			!is_let(row->name, w->name, row->name))
+			fail_msg("%s=%s", row->name, w->name);
+	}
+	assert_true(found);
+}
+
+static void check_class(const struct setting *row, size_t class)
+{
+	char line[64], *path;
+	struct vm_settings s;
+	int ret;
+
+	if (is_let(row->name, "x", "") != (classes[class].sayer == ANYBODY) ||
+		!is_let(row->name, "x", row->name))
+		fail_msg("%s", row->name);
+	snprintf(line, sizeof(line), "sluice.dev/%s=\"x\"\n", row->name);
+	path = file_with(line);
+	ret = vm_settings_load(&(struct vm_sources) { .annotations_path = path }, &s, NULL);
+	assert_int_equal(ret == -EPERM, classes[class].sayer == ADMINISTRATOR);
+	unlink(path);
+	if (classes[class].sayer == ANYBODY)
+		check_words(row, classes[class].but);
+}
+
+static void test_every_setting_is_classified(void **state)
+{
+	const struct setting *row;
+	size_t n = 0;
+
+	for (; (row = vm_settings_row(n)) != NULL; n++) {
+		size_t i = 0;
+
+		while (i < N_CLASSES && strcmp(classes[i].key, row->name) != 0)
+			i++;
+		if (i == N_CLASSES)
+			fail_msg(
+				"%s: who may say it by annotation? Say it in `classes`", row->name);
+		check_class(row, i);
+	}
+	assert_int_equal(n, N_CLASSES);
 }
 
 static void test_a_config_file_may_be_missing(void **state)
@@ -195,6 +327,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_refusals, teardown),
 		cmocka_unit_test_teardown(test_annotations_of_the_administrator, teardown),
 		cmocka_unit_test_teardown(test_annotations_on_the_node, teardown),
+		cmocka_unit_test_teardown(test_every_setting_is_classified, teardown),
 		cmocka_unit_test_teardown(test_a_config_file_may_be_missing, teardown),
 		cmocka_unit_test_teardown(test_log_level_of_old, teardown),
 	};
