@@ -21,6 +21,7 @@
 #include "launcher/image/cache_file.h"
 #include "launcher/image/sparse_copy.h"
 #include "launcher/image/tree_sum.h"
+#include "launcher/process/capability.h"
 #include "launcher/process/command.h"
 #include "lib/cleanup.h"
 
@@ -96,7 +97,10 @@ static int run_mke2fs(const struct ext4_plan *plan, const struct tree_sum *sum,
 	const char *const argv[] = { "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256",
 		"-m", "0", "-O", "^has_journal,^resize_inode", "-N", inodes, "-U", uuid, "-E",
 		extended, "-d", plan->tree, file, size, NULL };
-	const struct command mke2fs = { .argv = (char *const *)argv, .out = -1, .fd = -1 };
+	const struct command mke2fs = { .argv = (char *const *)argv,
+		.capabilities = CAPABILITY(CAP_DAC_OVERRIDE), /* the tree is anybody's */
+		.out = -1,
+		.fd = -1 };
 	int ret;
 
 	uuid_of(sum, uuid);

@@ -38,9 +38,9 @@
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <linux/capability.h>
 #include <linux/close_range.h>
 
+#include "launcher/process/capability.h"
 #include "launcher/process/forked.h"
 #include "launcher/process/keeper.h"
 #include "launcher/process/program.h"
@@ -94,17 +94,6 @@ static int stay_here(void)
 	return sched_setaffinity(0, sizeof(set), &set) < 0 ? -errno : 0;
 }
 
-/* With no_new_privs execve(2) gives nobody more than is permitted here, root included. */
-static int give_up_capabilities(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &head, none) < 0)
-		return -errno;
-	return 0;
-}
-
 static int prepare(const struct child_plan *plan)
 {
 	int ret = setpgid(0, 0) == 0 ? 0 : -errno;
@@ -117,9 +106,7 @@ static int prepare(const struct child_plan *plan)
 		ret = plan->nofile > 0 ? nofile_raise(plan->nofile) : 0;
 	if (ret == 0 && plan->one_cpu)
 		ret = stay_here();
-	if (ret == 0 && plan->unprivileged)
-		ret = give_up_capabilities();
-	return ret;
+	return ret == 0 ? capability_keep(plan->capabilities) : ret;
 }
 
 static _Noreturn void run(const struct child_plan *plan, const char *path, int sock, pid_t parent)

@@ -14,6 +14,7 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/err.h"
@@ -36,7 +37,9 @@ struct child_plan {
 	size_t n_fds;
 	unsigned long nofile; /* soft RLIMIT_NOFILE, up to the hard one; 0: ours */
 	bool one_cpu;         /* it and its helpers stay on the CPU where it begins */
-	bool unprivileged;    /* it has no capabilities, root or not, and cannot gain any */
+	/* Those of ours that it has (capability.h), root or not, and cannot gain others: what it
+	 * is told by a guest is not to reach further than what it is for. */
+	uint64_t capabilities;
 	/* Learns of the group before the program is executed; NULL: nobody does. Outlives the
 	 * child.
 	 */

@@ -71,6 +71,7 @@ static int start(struct run *run, const struct command *command, int pipe, struc
 		.name = command->argv[0],
 		.program = command->argv[0],
 		.argv = command->argv,
+		.capabilities = command->capabilities,
 		.in = -1,
 		.out = command->out >= 0 ? command->out : pipe,
 		.err = pipe,

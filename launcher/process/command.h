@@ -9,14 +9,16 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/err.h"
 
 struct command {
-	char *const *argv;  /* argv[0]: absolute, or looked up in PATH; NULL-terminated */
-	unsigned timeout_s; /* 0: none */
-	int out;            /* gets its stdout; -1: that goes to `text` as well */
-	int fd;             /* a descriptor that it gets by the same number; -1: none */
+	char *const *argv;     /* argv[0]: absolute, or looked up in PATH; NULL-terminated */
+	unsigned timeout_s;    /* 0: none */
+	uint64_t capabilities; /* as child_plan.capabilities */
+	int out;               /* gets its stdout; -1: that goes to `text` as well */
+	int fd;                /* a descriptor that it gets by the same number; -1: none */
 };
 
 /*

@@ -18,7 +18,8 @@ struct service_plan {
 	const char *name;
 	char *const *argv; /* argv[0] is the program, as child_plan.program */
 	const char *notify_path;
-	int log; /* gets its stdout and stderr */
+	uint64_t capabilities; /* as child_plan.capabilities */
+	int log;               /* gets its stdout and stderr */
 	/* When it ends, ready or not: "exit status 1". */
 	void (*ended)(void *owner, const char *how);
 	void *owner;

@@ -83,6 +83,8 @@ static int run(struct dns_relay *relay, struct err *err)
 	const struct child_plan plan = { .name = DNS_RELAY_PROGRAM,
 		.program = DNS_RELAY_PROGRAM,
 		.argv = (char *const *)argv,
+		.capabilities = CAPABILITY(CAP_NET_BIND_SERVICE) | CAPABILITY(CAP_SETGID) |
+				CAPABILITY(CAP_SETUID),
 		.in = -1,
 		.out = relay->log,
 		.err = relay->log,

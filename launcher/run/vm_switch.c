@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "launcher/process/backoff.h"
+#include "launcher/process/capability.h"
 #include "launcher/process/loop.h"
 #include "launcher/process/programs.h"
 #include "launcher/run/switch_attach.h"
@@ -70,6 +71,8 @@ static int start_child(struct vm_switch *s, struct err *err)
 	char *argv[] = { program, (char *)"--config", vm->paths.switch_config, NULL };
 	const struct service_plan plan = { .name = "sluiced",
 		.argv = argv,
+		/* Packet sockets, their buffers' sizes, TAPs. */
+		.capabilities = CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_RAW),
 		.notify_path = vm->paths.switch_notify,
 		.log = vm->log,
 		.ended = on_ended,

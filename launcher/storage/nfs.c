@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 
+#include "launcher/process/capability.h"
 #include "launcher/process/port_probe.h"
 #include "launcher/storage/nfs_config.h"
 #include "lib/cleanup.h"
@@ -52,6 +53,12 @@ static int run(struct nfs *nfs, struct err *err)
 		.name = NFS_PROGRAM,
 		.program = nfs->program,
 		.argv = argv,
+		/* Files by their handles; in the names of the guest's users, of whom root may all.
+		 */
+		.capabilities = CAPABILITY(CAP_DAC_READ_SEARCH) | CAPABILITY(CAP_CHOWN) |
+				CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_FOWNER) |
+				CAPABILITY(CAP_FSETID) | CAPABILITY(CAP_SETGID) |
+				CAPABILITY(CAP_SETUID),
 		.in = -1,
 		.out = nfs->log,
 		.err = nfs->log,

@@ -125,7 +125,6 @@ static int start_relay(struct event_base *loop, const struct virtiofs_plan *plan
 		NULL };
 	const struct child_plan relay = {
 		.name = "sluice-fs-relay",
-		.unprivileged = true,
 		.program = plan->relay_program,
 		.argv = argv,
 		.in = -1,

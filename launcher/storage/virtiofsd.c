@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "launcher/process/capability.h"
 #include "launcher/process/command.h"
 #include "launcher/process/program.h"
 #include "lib/log.h"
@@ -114,6 +115,12 @@ int virtiofsd_start(struct event_base *loop, const struct virtiofsd_plan *plan, 
 		.name = "virtiofsd",
 		.program = words.path,
 		.argv = words.argv,
+		/* The same, in a root of its own; the last two it needs to shut itself in. */
+		.capabilities = CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_DAC_OVERRIDE) |
+				CAPABILITY(CAP_FOWNER) | CAPABILITY(CAP_FSETID) |
+				CAPABILITY(CAP_SETFCAP) | CAPABILITY(CAP_SETGID) |
+				CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETPCAP) |
+				CAPABILITY(CAP_SYS_CHROOT),
 		.in = -1,
 		.out = plan->log,
 		.err = plan->log,

@@ -8,7 +8,6 @@ struct child_plan vmm_child_plan(
 {
 	struct child_plan child = { .name = name,
 		.program = program,
-		.unprivileged = true,
 		.in = -1,
 		.out = plan->console,
 		.err = plan->console,

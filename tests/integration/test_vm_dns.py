@@ -84,6 +84,8 @@ def loopback_resolver_is_relayed(lab):
     status = process_status(relay)
     assert {int(uid) for uid in status["Uid"].split()} == {NOBODY}, status["Uid"]
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0, status["CapEff"]
+    # net_bind_service, setgid, setuid
+    assert int(status["CapBnd"], 16) == 1 << 10 | 1 << 6 | 1 << 7, status["CapBnd"]
     listening = pod.net.pod.run("ss -H -lntup | grep dnsmasq | awk '{ print $5 }' | sort -u").split()
     assert listening == [f"{IDENTITY}:53"], listening
     assert_unreachable(pod.net)

@@ -250,24 +250,65 @@ def run_twice(lab):
     vm.assert_gone()
 
 
-@test(limit=90, each={"uml": "uml", "qemu": "qemu"})
-def vmm_has_no_capabilities(lab, vmm):
-    """Who gets out of the guest is root without any of root's rights."""
-    vm = Vm(Calico(lab), vmm)
-    job = vm.start(SLEEPER).wait_for("ready\n")
-    group = status(vm)["vmm"]["pid"]
-    seen = 0
+CAPABILITIES = {name: 1 << number for number, name in enumerate((
+    "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
+    "setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw"))}
+CAPABILITIES.update(sys_chroot=1 << 18, setfcap=1 << 31)
+FILES = ("chown", "dac_override", "fowner", "fsetid", "setgid", "setuid")
+CHILDREN = {"sluiced": ("net_admin", "net_raw"), "sluice-vsock": (), "VMM": (),
+            "virtiofsd": (*FILES, "setfcap", "setpcap", "sys_chroot")}
+
+
+def groups_below(parent):
+    """{process group of a child: its program}."""
+    found = {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            with open(path, encoding="ascii") as file:
+                above, group = file.read().rpartition(")")[2].split()[1:3]
+            pid = path.split("/")[2]
+            if above == str(parent) and group == pid:
+                found[int(pid)] = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    return found
+
+
+def threads_of(groups):
+    """(process group, what /proc/PID/status says) of every thread."""
     for path in glob.glob("/proc/[0-9]*/task/[0-9]*/status"):
         with contextlib.suppress(OSError):
-            pid = int(path.split("/")[2])
-            if os.getpgid(pid) == group:
+            group = os.getpgid(int(path.split("/")[2]))
+            if group in groups:
                 with open(path, encoding="ascii") as file:
-                    said = dict(line.split(":\t") for line in file.read().splitlines())
-                rights = {key: said[key] for key in ("CapPrm", "CapEff", "CapAmb")}
-                assert not any(int(text, 16) for text in rights.values()), rights
-                assert said["NoNewPrivs"] == "1", path
-                seen += 1
-    assert seen > 0
+                    yield group, dict(line.split(":\t") for line in file.read().splitlines())
+
+
+@test(limit=90, each={"uml": "uml", "qemu": "qemu"})
+def children_have_what_they_need(lab, vmm):
+    """Who gets out of the guest is root without root's rights; and who serves it has few of them."""
+    vm, options, needs = Vm(Calico(lab), vmm), [], dict(CHILDREN)
+    if vmm == "uml":
+        disk = lab.path("disk")
+        os.makedirs(disk)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "disk", disk], check=True)
+        options = [f"--volume={disk}:/disk:nfs"]
+        needs.update({"sluice-fs-relay": (), "ganesha.nfsd": (*FILES, "dac_read_search")})
+    job = vm.start(SLEEPER, *options).wait_for("ready\n")
+    said = status(vm)
+    groups = groups_below(said["pid"])
+    groups[said["vmm"]["pid"]] = "VMM"
+    # The keeper is no program of its own.
+    groups = {group: name for group, name in groups.items() if name != "sluice-vm"}
+    assert sorted(set(groups.values())) == sorted(needs), groups
+    seen = set()
+    for group, thread in threads_of(groups):
+        name = groups[group]
+        most = sum(CAPABILITIES[word] for word in needs[name])
+        sets = {key: int(thread[key], 16) for key in ("CapPrm", "CapEff", "CapBnd")}
+        assert not any(has & ~most for has in sets.values()), (name, thread)
+        assert not int(thread["CapAmb"], 16) and not int(thread["CapInh"], 16), (name, thread)
+        assert thread["NoNewPrivs"] == "1", (name, thread)
+        seen.add(name)
+    assert seen == set(needs), seen
     vm.verb("stop", "--grace", "0")
     job.wait()
     vm.assert_gone()

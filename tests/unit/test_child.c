@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 
 #include <event2/event.h>
 
+#include "launcher/process/capability.h"
 #include "launcher/process/child.h"
 
 /* Children are shells: what they print shows what they were given. */
@@ -282,19 +284,37 @@ static void test_stays_on_one_cpu(void **state)
 	assert_string_equal(run->text, "1\n");
 }
 
-/* Nor does what it executes get any by being root. */
-static void test_unprivileged(void **state)
+static void expect_capabilities(struct run *run, uint64_t given, uint64_t expected)
 {
-	struct run *run = *state;
 	char *argv[] = { (char *)"sh", (char *)"-c",
-		(char *)"sh -c \"grep -E '^(Cap(Prm|Eff|Amb)|NoNewPrivs)' /proc/self/status\"",
+		(char *)"sh -c \"grep -E '^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs)' "
+			"/proc/self/status\"",
 		NULL };
 	struct child_plan plan = plan_for(run, argv);
+	char text[256];
 
-	plan.unprivileged = true;
+	plan.capabilities = given;
 	run_plan(run, &plan);
-	assert_string_equal(run->text, "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n"
-				       "CapAmb:\t0000000000000000\nNoNewPrivs:\t1\n");
+	snprintf(text, sizeof(text),
+		"CapInh:\t%016x\nCapPrm:\t%016" PRIx64 "\nCapEff:\t%016" PRIx64
+		"\nCapBnd:\t%016" PRIx64 "\nCapAmb:\t%016x\nNoNewPrivs:\t1\n",
+		0, expected, expected, expected, 0);
+	assert_string_equal(run->text, text);
+}
+
+/* Nor does what it executes get any by being root. */
+static void test_no_capabilities(void **state)
+{
+	expect_capabilities(*state, 0, 0);
+}
+
+/* What it is given and we do not have it has not either. */
+static void test_some_capabilities(void **state)
+{
+	const uint64_t some = CAPABILITY(CAP_NET_RAW) | CAPABILITY(CAP_CHOWN);
+
+	assert_true(capability_held(CAP_NET_RAW));
+	expect_capabilities(*state, some | UINT64_C(1) << 63, some);
 }
 
 static void test_leads_a_group(void **state)
@@ -382,7 +402,8 @@ int main(void)
 		CHILD_TEST(test_signals_are_default),
 		CHILD_TEST(test_descriptor_limit),
 		CHILD_TEST(test_stays_on_one_cpu),
-		CHILD_TEST(test_unprivileged),
+		CHILD_TEST(test_no_capabilities),
+		CHILD_TEST(test_some_capabilities),
 		CHILD_TEST(test_leads_a_group),
 		CHILD_TEST(test_helpers_end_with_it),
 		CHILD_TEST(test_kill),
