@@ -17,25 +17,6 @@
 
 /* --- what engines say ------------------------------------------------------------------------ */
 
-static int read_kind(json_object *object, enum oci_kind *kind, struct err *err)
-{
-	static const char *const keys[] = { "io.kubernetes.cri.container-type",
-		"io.kubernetes.cri-o.ContainerType" };
-
-	*kind = OCI_KIND_UNSAID;
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		const char *value;
-		int ret = oci_get_string(object, AT, keys[i], &value, err);
-
-		if (ret < 0)
-			return ret;
-		if (value != NULL)
-			*kind = strcmp(value, "sandbox") == 0 ? OCI_KIND_SANDBOX
-							      : OCI_KIND_CONTAINER;
-	}
-	return 0;
-}
-
 static int read_name(json_object *object, const char **name, struct err *err)
 {
 	int ret = oci_get_plain(object, AT, "io.kubernetes.cri.container-name", name, err);
@@ -55,13 +36,14 @@ static int read_word(
 	return ret;
 }
 
-static int read_podman(json_object *object, struct oci_annotations *out, struct err *err)
+static int read_sandbox(json_object *object, struct oci_annotations *out, struct err *err)
 {
-	int ret = read_word(object, "io.container.manager", "libpod", &out->podman, err);
+	int ret = read_word(object, "io.kubernetes.cri.container-type", "sandbox",
+		&out->containerd_sandbox, err);
 
 	return ret < 0 ? ret
-		       : read_word(object, "io.podman.annotations.privileged", "true",
-				 &out->privileged, err);
+		       : read_word(object, "io.kubernetes.cri-o.ContainerType", "sandbox",
+				 &out->crio_sandbox, err);
 }
 
 int oci_annotations_read(json_object *config, struct oci_annotations *out, struct err *err)
@@ -76,11 +58,12 @@ int oci_annotations_read(json_object *config, struct oci_annotations *out, struc
 		return ret;
 	if (json_object_object_get_ex(out->object, OCI_CONVERTED, NULL))
 		return err_set(err, -EINVAL, OCI_CONVERTED ": is for Sluice to set; leave it out");
-	ret = read_kind(out->object, &out->kind, err);
+	ret = read_sandbox(out->object, out, err);
 	if (ret == 0)
 		ret = read_name(out->object, &out->name, err);
 	if (ret == 0)
-		ret = read_podman(out->object, out, err);
+		ret = read_word(out->object, "io.podman.annotations.privileged", "true",
+			&out->privileged, err);
 	if (ret == 0)
 		ret = oci_get_plain(out->object, "", VM, &out->vm, err);
 	if (ret == 0)

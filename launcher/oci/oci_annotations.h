@@ -24,14 +24,13 @@
 
 #include "lib/err.h"
 
-enum oci_kind { OCI_KIND_UNSAID, OCI_KIND_SANDBOX, OCI_KIND_CONTAINER };
-
 struct oci_annotations {
-	json_object *object;      /* NULL: none */
-	enum oci_kind kind;       /* as Kubernetes' engines say it; podman of those in its pods */
+	json_object *object; /* NULL: none */
+	/* containerd, or CRI-O, says that it is one; but with another engine anybody can */
+	bool containerd_sandbox, crio_sandbox;
 	const char *vm, *volumes; /* NULL: not said */
 	const char *name;         /* of the container; NULL */
-	bool podman, privileged;  /* podman says it */
+	bool privileged;          /* podman says it */
 };
 
 /* -EINVAL: they are none; or sluice.dev/converted is there, which is not for pods to say. */

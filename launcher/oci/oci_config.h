@@ -28,8 +28,17 @@
 /* In a converted container's annotations, for `exec` to know it by. */
 #define OCI_CONVERTED "sluice.dev/converted"
 
+/* Who calls, as its process says, not the tree (runtime_caller.h). */
+enum oci_engine {
+	OCI_ENGINE_UNKNOWN, /* by hand, say */
+	OCI_ENGINE_PODMAN,
+	OCI_ENGINE_CRIO,
+	OCI_ENGINE_CONTAINERD,
+};
+
 /* What is known besides the tree. */
 struct oci_facts {
+	enum oci_engine engine;
 	const struct runtime_settings *settings;
 	const char *bundle;         /* absolute */
 	const char *machine_root;   /* the skeleton that is the new root.path, absolute */

@@ -17,33 +17,66 @@
 
 /* --- sandboxes ------------------------------------------------------------------------------- */
 
-/* podman's infra container says nothing of itself but what it runs. Only podman's: of another
- * engine, that could be anybody's /catatonit. */
-static int is_podman_infra(json_object *config, struct err *err)
+/*
+ * A pod's author must not be able to call an ordinary container one: where everything becomes a VM,
+ * that would be the way out. Annotations are good only from an engine that writes them last, over
+ * what the pod says. podman does not: annotations of an image and of a manifest come through it as
+ * they are (4.3; labels do not), and the infra container has none of its own. It is known by its name, which begins with
+ * the ID of its pod: nobody knows that before.
+ */
+
+#define INFRA_SUFFIX "-infra"
+#define INFRA_ID_LEN 12
+
+/* Whether the pod's part of the path of podman's control groups begins with it: PARENT/ID/... or,
+ * with systemd, machine-libpod_pod_ID.slice:... */
+static bool is_of_pod(const char *cgroups, const char *id)
 {
-	static const char *const words[] = { "/catatonit", "-P" };
-	json_object *process, *args;
-	int ret = oci_get_object(config, "", "process", &process, err);
+	static const char unit[] = "_pod_";
 
-	if (ret == 0)
-		ret = oci_get_array(process, "process.", "args", &args, err);
-	if (ret < 0 || oci_n_items(args) != 2)
-		return ret;
-	for (size_t i = 0; i < 2; i++) {
-		const char *word;
+	for (const char *at = cgroups; (at = strstr(at, id)) != NULL; at++) {
+		size_t before = (size_t)(at - cgroups);
 
-		ret = oci_item_string(args, "process.args", i, &word, err);
-		if (ret < 0 || strcmp(word, words[i]) != 0)
-			return ret;
+		if (before > 0 && at[-1] == '/')
+			return true;
+		if (before >= strlen(unit) && strncmp(at - strlen(unit), unit, strlen(unit)) == 0)
+			return true;
 	}
-	return 1;
+	return false;
 }
 
-static int is_sandbox(json_object *config, const struct oci_annotations *says, struct err *err)
+static int is_podman_infra(json_object *config, const char *name, struct err *err)
 {
-	if (says->kind != OCI_KIND_UNSAID)
-		return says->kind == OCI_KIND_SANDBOX;
-	return says->podman ? is_podman_infra(config, err) : 0;
+	char id[INFRA_ID_LEN + 1] = "";
+	json_object *linux_part;
+	const char *cgroups;
+	int ret;
+
+	if (name == NULL || strspn(name, "0123456789abcdef") != INFRA_ID_LEN ||
+		strcmp(name + INFRA_ID_LEN, INFRA_SUFFIX) != 0)
+		return 0;
+	memcpy(id, name, INFRA_ID_LEN);
+	ret = oci_get_object(config, "", "linux", &linux_part, err);
+	if (ret == 0)
+		ret = oci_get_string(linux_part, "linux.", "cgroupsPath", &cgroups, err);
+	return ret == 0 && cgroups != NULL ? is_of_pod(cgroups, id) : ret;
+}
+
+static int is_sandbox(json_object *config, const struct oci_annotations *says,
+	const struct oci_facts *facts, struct err *err)
+{
+	switch (facts->engine) {
+	case OCI_ENGINE_PODMAN:
+		return is_podman_infra(config, facts->container_name, err);
+	case OCI_ENGINE_CRIO:
+		return says->crio_sandbox;
+	case OCI_ENGINE_CONTAINERD:
+		return says->containerd_sandbox;
+	case OCI_ENGINE_UNKNOWN:
+		break;
+	}
+	/* Who says so gets no more than by leaving sluice.dev/vm out. */
+	return !facts->settings->always && (says->containerd_sandbox || says->crio_sandbox);
 }
 
 /* --- what a VM cannot be --------------------------------------------------------------------- */
@@ -154,7 +187,7 @@ int oci_decide(json_object *config, const struct oci_facts *facts, struct err *e
 	int ret = oci_annotations_read(config, &says, err);
 
 	if (ret == 0)
-		ret = is_sandbox(config, &says, err);
+		ret = is_sandbox(config, &says, facts, err);
 	if (ret != 0)
 		return ret < 0 ? ret : OCI_PASS;
 	/* Of those that pass too: a misspelt sluice.dev/vm would make a container. */

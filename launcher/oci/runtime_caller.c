@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "launcher/oci/runtime_caller.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,31 +26,58 @@ static const char *value_of(const char *word, const char *next)
 	return strncmp(word, "--name=", 7) == 0 ? word + 7 : NULL;
 }
 
-bool runtime_caller_parse(const char *cmdline, size_t len, char *name)
+static void take_name(struct runtime_caller *caller, const char *value)
 {
-	const char *end = cmdline + len, *word = cmdline;
+	if (snprintf(caller->name, sizeof(caller->name), "%s", value) >= (int)sizeof(caller->name))
+		caller->name[0] = '\0';
+}
 
-	if (len == 0 || end[-1] != '\0' || strcmp(base_name(cmdline), "conmon") != 0)
-		return false;
-	for (word += strlen(word) + 1; word < end; word += strlen(word) + 1) {
+/* The words behind the first. */
+static void parse_conmon(const char *word, const char *end, struct runtime_caller *caller)
+{
+	bool named = false;
+
+	caller->engine = OCI_ENGINE_CRIO;
+	while (word < end) {
 		const char *next = word + strlen(word) + 1;
 		const char *value = value_of(word, next < end ? next : NULL);
 
-		if (value == NULL)
-			continue;
-		return value[0] != '\0' && snprintf(name, RUNTIME_CALLER_NAME_MAX, "%s", value) <
-						   RUNTIME_CALLER_NAME_MAX;
+		if (value != NULL && !named) {
+			named = true;
+			take_name(caller, value);
+		}
+		if (strcmp(word, "--exit-command") == 0)
+			caller->engine = OCI_ENGINE_PODMAN;
+		/* A value is no option, whatever it says. */
+		word = value == next ? next + strlen(next) + 1 : next;
 	}
-	return false;
 }
 
-bool runtime_caller_name(char *name)
+void runtime_caller_parse(const char *cmdline, size_t len, struct runtime_caller *caller)
+{
+	static const char shim[] = "containerd-shim";
+	const char *end = cmdline + len, *program;
+
+	*caller = (struct runtime_caller) { .engine = OCI_ENGINE_UNKNOWN };
+	if (len == 0 || end[-1] != '\0')
+		return;
+	program = base_name(cmdline);
+	if (strcmp(program, "conmon") == 0)
+		parse_conmon(cmdline + strlen(cmdline) + 1, end, caller);
+	else if (strcmp(program, "conmonrs") == 0)
+		caller->engine = OCI_ENGINE_CRIO;
+	else if (strncmp(program, shim, strlen(shim)) == 0)
+		caller->engine = OCI_ENGINE_CONTAINERD;
+}
+
+void runtime_caller_find(struct runtime_caller *caller)
 {
 	cleanup_free char *cmdline = NULL;
 	char path[32];
-	size_t len;
+	size_t len = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)getppid());
-	return whole_file_read(path, CMDLINE_MAX, &cmdline, &len) == 0 &&
-	       runtime_caller_parse(cmdline, len, name);
+	if (whole_file_read(path, CMDLINE_MAX, &cmdline, &len) < 0)
+		len = 0;
+	runtime_caller_parse(cmdline, len, caller);
 }

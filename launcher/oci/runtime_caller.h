@@ -2,18 +2,30 @@
 #pragma once
 
 /*
- * What podman calls a container: it is not in config.json, but on the command line of conmon, which
- * is our parent: `conmon ... -n NAME ...`. The name of a container of `podman kube play` is
- * POD-CONTAINER. Other engines write it into the annotations (oci_annotations.h).
+ * Who calls, by the command line of our parent, of which no part is a pod's to choose but a value
+ * here and there:
+ *
+ *   conmon ... -n NAME ... --exit-command PODMAN ...   podman, which so cleans up
+ *   conmon ... -n NAME ..., conmonrs ...               CRI-O
+ *   containerd-shim-runc-v2 ...                        containerd
+ *
+ * And what podman calls a container, which is not in config.json: the name of one of `podman kube
+ * play` is POD-CONTAINER. Other engines write it into the annotations (oci_annotations.h).
  */
 
-#include <stdbool.h>
 #include <stddef.h>
+
+#include "launcher/oci/oci_config.h"
 
 #define RUNTIME_CALLER_NAME_MAX 256
 
-/* The name that a command line of conmon has, words that end with NUL each; false: it is none. */
-bool runtime_caller_parse(const char *cmdline, size_t len, char *name);
+struct runtime_caller {
+	enum oci_engine engine;
+	char name[RUNTIME_CALLER_NAME_MAX]; /* of the container; "": not said */
+};
 
-/* The same of our parent, into name[RUNTIME_CALLER_NAME_MAX]. */
-bool runtime_caller_name(char *name);
+/* From a command line, words that end with NUL each. */
+void runtime_caller_parse(const char *cmdline, size_t len, struct runtime_caller *caller);
+
+/* From that of our parent. */
+void runtime_caller_find(struct runtime_caller *caller);

@@ -19,7 +19,7 @@ struct creation {
 	struct oci_facts facts;
 	struct machine_parts parts;
 	char bundle[PATH_MAX], config[PATH_MAX], root[PATH_MAX];
-	char name[RUNTIME_CALLER_NAME_MAX];
+	struct runtime_caller caller;
 };
 
 /* --- what is known --------------------------------------------------------------------------- */
@@ -51,11 +51,13 @@ static int find_bundle(struct creation *c, const char *given, struct err *err)
 /* What a decision takes. */
 static void look_at_container(struct creation *c, const struct runtime_settings *settings)
 {
+	runtime_caller_find(&c->caller);
 	c->facts = (struct oci_facts) {
 		.settings = settings,
 		.bundle = c->bundle,
 		.machine_root = c->root,
-		.container_name = runtime_caller_name(c->name) ? c->name : NULL,
+		.engine = c->caller.engine,
+		.container_name = c->caller.name[0] != '\0' ? c->caller.name : NULL,
 	};
 }
 

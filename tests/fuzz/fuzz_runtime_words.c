@@ -81,15 +81,17 @@ static void check_line(char *text, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char name[RUNTIME_CALLER_NAME_MAX];
+	struct runtime_caller caller;
 	char *text = malloc(size + 1);
 
 	if (text == NULL)
 		abort();
 	memcpy(text, data, size);
 	text[size] = '\0';
-	if (runtime_caller_parse(text, size, name))
-		assert(strlen(name) > 0);
+	runtime_caller_parse(text, size, &caller);
+	assert(memchr(caller.name, '\0', sizeof(caller.name)) != NULL);
+	assert(caller.name[0] == '\0' || caller.engine == OCI_ENGINE_PODMAN ||
+		caller.engine == OCI_ENGINE_CRIO);
 	check_line(text, size);
 	free(text);
 	return 0;

@@ -24,15 +24,15 @@ class Kind:
 
     def podman(self, lab, **options):
         engine = Podman(lab, self.runtime, self.annotations, **options)
-        engine.node.configure(self._settings(lab))
+        engine.node.configure(self.settings(lab))
         return engine
 
     def containerd(self, lab):
         engine = Containerd(lab, self.runtime, self.annotations)
-        engine.node.configure(self._settings(lab))
+        engine.node.configure(self.settings(lab))
         return engine
 
-    def _settings(self, lab):
+    def settings(self, lab):
         """The administrator's: what /etc/sluice/sluice.json says."""
         kernel = "linux.uml" if self.vmm == "uml" else "vmlinuz"
         accel = {"accel": "tcg"} if self.vmm == "qemu" else {}

@@ -37,6 +37,28 @@ def vm_is_refused(lab, kind):
             assert done.err.count(b"\n") <= 2, done.err
 
 
+@test(limit=60, each=EACH_VM)
+def always_is_not_left(lab, kind):
+    """Where everything becomes a VM, nobody is a sandbox by saying so; and infra containers are."""
+    with kind.podman(lab) as engine:
+        settings = kind.settings(lab)
+        settings["runtime"]["always"] = True
+        engine.node.configure(settings)
+        says = [f"--annotation={key}=sandbox" for key in (
+            "io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri.container-type")]
+        # A VM is refused the node's network; a container would say what it was told.
+        for options, command in ((says, "echo started"), (["--name=web-infra"], "echo started"),
+                                 (["--name=0123456789ab-infra"], "echo started"),
+                                 (says, ["/catatonit", "-P"])):
+            done = engine.run(command, "--network=host", *options, annotations={})
+            assert done.status != 0 and b"started" not in done.out, (options, done.out)
+            assert b"linux.namespaces: the container has the node's network" in done.err, done.err
+        engine.call("pod", "create", "--name", "empty")
+        engine.call("pod", "start", "empty")
+        said = engine.call("ps", "-a", "--pod", "--format", "{{.Names}} {{.Status}}")
+        assert "-infra Up" in said, said
+
+
 @test(limit=90, each=EACH_VM)
 def vm_of_a_hostile_image(lab, kind):
     """Links in the image lead inside the image, also below volumes."""

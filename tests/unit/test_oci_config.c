@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,21 +94,31 @@ static void check(const char *name, const struct oci_facts *facts)
 	json_object_put(config);
 }
 
+/* As its file's name begins. */
+static enum oci_engine engine_of(const char *name)
+{
+	return strncmp(name, "podman-", 7) == 0 ? OCI_ENGINE_PODMAN : OCI_ENGINE_CONTAINERD;
+}
+
 static void check_named(const char *name, const char *container_name)
 {
 	struct oci_facts *facts = oci_fixture(NULL);
 
+	facts->engine = engine_of(name);
 	facts->has_kvm = true;
 	facts->container_name = container_name;
 	check(name, facts);
 }
 
-static void check_passes(const char *name, const char *container_name)
+static void check_passes(const char *name, const char *container_name, bool always)
 {
-	struct oci_facts *facts = oci_fixture(NULL);
+	struct runtime_settings *settings;
+	struct oci_facts *facts = oci_fixture(&settings);
 	json_object *config = read_config(name);
 	struct err err = { "" };
 
+	settings->always = always;
+	facts->engine = engine_of(name);
 	facts->container_name = container_name;
 	if (oci_decide(config, facts, &err) != OCI_PASS)
 		fail_msg("%s: does not pass: %s", name, err.text);
@@ -146,14 +157,14 @@ static void test_containerd_in_kubernetes(void **state)
 
 static void test_sandboxes(void **state)
 {
-	check_passes("podman-infra", "0123456789ab-infra");
-	check_passes("containerd-cri-sandbox", NULL);
+	check_passes("podman-infra", "000000000000-infra", true);
+	check_passes("containerd-cri-sandbox", NULL, true);
 }
 
 static void test_sidecars(void **state)
 {
-	check_passes("podman-kube-side", "web-side");
-	check_passes("containerd-cri-sidecar", NULL);
+	check_passes("podman-kube-side", "web-side", false);
+	check_passes("containerd-cri-sidecar", NULL, false);
 }
 
 int main(void)

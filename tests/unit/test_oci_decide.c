@@ -41,35 +41,88 @@ static void test_opting_in(void **state)
 		decision("{'annotations': {'sluice.dev/vm': 'false'}}", facts), OCI_CONVERT);
 }
 
-/* Whatever the pod says, and even where everything becomes a VM. */
+#define CONTAINERD "{'annotations': {'io.kubernetes.cri.container-type': 'sandbox'}}"
+#define CRIO       "{'annotations': {'io.kubernetes.cri-o.ContainerType': 'sandbox'}}"
+
+/* Whatever else a pod says, and even where everything becomes a VM; but nobody can say so himself
+ * through an engine that does not. */
 static void test_sandboxes(void **state)
 {
+	static const struct {
+		enum oci_engine engine;
+		bool always;
+		const char *changes;
+		int decision;
+	} cases[] = {
+		{ OCI_ENGINE_CONTAINERD, true, CONTAINERD, OCI_PASS },
+		{ OCI_ENGINE_CONTAINERD, false, CONTAINERD, OCI_PASS },
+		{ OCI_ENGINE_CONTAINERD, true, CRIO, OCI_CONVERT },
+		{ OCI_ENGINE_CRIO, true, CRIO, OCI_PASS },
+		{ OCI_ENGINE_CRIO, true, CONTAINERD, OCI_CONVERT },
+		{ OCI_ENGINE_PODMAN, true, CRIO, OCI_CONVERT },
+		{ OCI_ENGINE_PODMAN, true, CONTAINERD, OCI_CONVERT },
+		{ OCI_ENGINE_PODMAN, true, "{'process': {'args': ['/catatonit', '-P']}}",
+			OCI_CONVERT },
+		{ OCI_ENGINE_UNKNOWN, true, CRIO, OCI_CONVERT },
+		{ OCI_ENGINE_UNKNOWN, true, CONTAINERD, OCI_CONVERT },
+		/* They could as well have left sluice.dev/vm out. */
+		{ OCI_ENGINE_UNKNOWN, false, CRIO, OCI_PASS },
+		{ OCI_ENGINE_UNKNOWN, false, CONTAINERD, OCI_PASS },
+	};
+	struct runtime_settings *settings;
+	struct oci_facts *facts = oci_fixture(&settings);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		settings->always = cases[i].always;
+		facts->engine = cases[i].engine;
+		if (decision(cases[i].changes, facts) != cases[i].decision)
+			fail_msg("case %zu: %s", i, cases[i].changes);
+	}
+}
+
+/* podman's infra container is named after its pod's ID, which no manifest knows. */
+static void test_infra_containers(void **state)
+{
+	static const struct {
+		const char *name, *cgroups;
+		int decision;
+	} cases[] = {
+		{ "0123456789ab-infra", "/libpod_parent/0123456789abcdef/libpod-fe", OCI_PASS },
+		{ "0123456789ab-infra", "machine-libpod_pod_0123456789abcdef.slice:libpod:fedcba98",
+			OCI_PASS },
+		{ "0123456789ab-infra", "/a0123456789ab/0123456789ab/libpod-f", OCI_PASS },
+		{ "0123456789ab-infra", "/libpod_parent/1123456789abcdef/libpod-fe", OCI_CONVERT },
+		{ "0123456789ab-infra", "/libpod_parent/f0123456789ab/libpod-fe", OCI_CONVERT },
+		{ "0123456789ab-infra", "/libpod_parent/libpod-0123456789ab", OCI_CONVERT },
+		{ "0123456789ab-infra", "0123456789ab", OCI_CONVERT },
+		{ "0123456789ab-infra", "", OCI_CONVERT },
+		{ "0123456789ab-app", "/libpod_parent/0123456789abcdef/libpod-fe", OCI_CONVERT },
+		{ "0123456789ab-infra-", "/libpod_parent/0123456789abcdef/libpod-fe", OCI_CONVERT },
+		{ "-infra", "/libpod_parent/0123456789abcdef/libpod-fe", OCI_CONVERT },
+		{ "web-infra", "/web/libpod-fe", OCI_CONVERT },
+		{ NULL, "/libpod_parent/0123456789abcdef/libpod-fe", OCI_CONVERT },
+	};
 	struct runtime_settings *settings;
 	struct oci_facts *facts = oci_fixture(&settings);
 
 	settings->always = true;
-	assert_int_equal(
-		decision("{'annotations': {'io.kubernetes.cri.container-type': 'sandbox'}}", facts),
-		OCI_PASS);
-	assert_int_equal(
-		decision(
-			"{'annotations': {'io.kubernetes.cri-o.ContainerType': 'sandbox'}}", facts),
-		OCI_PASS);
-	assert_int_equal(decision("{'process': {'args': ['/catatonit', '-P']}, 'annotations':"
-				  " {'io.container.manager': 'libpod'}}",
-				 facts),
-		OCI_PASS);
-	assert_int_equal(
-		decision("{'process': {'args': ['/catatonit', '-P']}}", facts), OCI_CONVERT);
-	assert_int_equal(decision("{'process': {'args': ['/catatonit', '-P']}, 'annotations':"
-				  " {'io.container.manager': 'libpod',"
-				  " 'io.kubernetes.cri-o.ContainerType': 'container'}}",
-				 facts),
-		OCI_CONVERT);
-	assert_int_equal(decision("{'process': {'args': ['/catatonit', '-P', 'x']}, 'annotations':"
-				  " {'io.container.manager': 'libpod'}}",
-				 facts),
-		OCI_CONVERT);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char changes[128];
+
+		snprintf(changes, sizeof(changes), "{'linux': {'cgroupsPath': '%s'}}",
+			cases[i].cgroups);
+		facts->container_name = cases[i].name;
+		facts->engine = OCI_ENGINE_PODMAN;
+		if (decision(changes, facts) != cases[i].decision)
+			fail_msg("case %zu: %s in %s", i, cases[i].name, cases[i].cgroups);
+		facts->engine = OCI_ENGINE_CRIO;
+		assert_int_equal(decision(changes, facts), OCI_CONVERT);
+	}
+	facts->engine = OCI_ENGINE_PODMAN;
+	facts->container_name = "0123456789ab-infra";
+	assert_int_equal(decision("{'linux': {'cgroupsPath': null}}", facts), OCI_CONVERT);
+	oci_refused("{'linux': {'cgroupsPath': 7}}", facts, -EINVAL,
+		"linux.cgroupsPath: must be a string");
 }
 
 static void test_names_that_engines_write_down(void **state)
@@ -231,6 +284,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_opting_in),
 		cmocka_unit_test(test_sandboxes),
+		cmocka_unit_test(test_infra_containers),
 		cmocka_unit_test(test_names_that_engines_write_down),
 		cmocka_unit_test(test_names_of_podman),
 		cmocka_unit_test(test_malformed_annotations),
