@@ -2,16 +2,12 @@
 
 /* sluice-vm run: one VM, from its preparation to its command's exit status. */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -25,99 +21,13 @@
 #include "launcher/process/remove_tree.h"
 #include "launcher/run/vm.h"
 #include "launcher/run/vm_control.h"
+#include "launcher/run/vm_dir.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
 #define CONSOLE_LINES 30
 
-#define MARKER ".sluice" /* in a VM's private directory */
-
-/* --- directories and logs -------------------------------------------------------------------- */
-
-static int make_dir(const char *path, mode_t mode, struct err *err)
-{
-	if (mkdir(path, mode) < 0 && errno != EEXIST)
-		return err_errno(err, errno, "cannot make %s", path);
-	return 0;
-}
-
-static int clear_dir(const char *path)
-{
-	DIR *dir = opendir(path);
-	char child[VM_PATH_MAX + NAME_MAX + 2];
-	struct dirent *entry;
-	int ret = dir != NULL ? 0 : -errno;
-
-	while (ret == 0 && (entry = readdir(dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		snprintf(child, sizeof(child), "%s/%s", path, entry->d_name);
-		ret = remove_tree(child);
-	}
-	if (dir != NULL)
-		closedir(dir);
-	return ret;
-}
-
-static bool is_empty(int fd)
-{
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-	size_t n = 0;
-
-	while (dir != NULL && readdir(dir) != NULL)
-		n++;
-	if (dir != NULL)
-		closedir(dir);
-	return n == 2; /* "." and ".." */
-}
-
-/* What is removed without asking must be ours: a file of its own says so. */
-static int check_is_ours(const struct vm_paths *paths, int fd, struct err *err)
-{
-	if (faccessat(fd, MARKER, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || is_empty(fd))
-		return 0;
-	return err_set(err, -ENOTEMPTY,
-		"%s has files in it that are no VM's: set another run-dir or name", paths->dir);
-}
-
-static int mark_as_ours(const struct vm_paths *paths, int dir, struct err *err)
-{
-	cleanup_close int fd = openat(dir, MARKER, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-	return fd < 0 ? err_errno(err, errno, "cannot write to %s", paths->dir) : 0;
-}
-
-/*
- * The VM's private directory, which is locked for as long as *lock is open: by its name there is
- * one VM at a time. What a predecessor left in it is removed.
- */
-static int claim_dir(const struct vm_paths *paths, int *lock, struct err *err)
-{
-	cleanup_close int fd = -1;
-	int ret = make_dir(paths->run_dir, 0755, err);
-
-	if (ret == 0)
-		ret = make_dir(paths->dir, 0700, err);
-	if (ret < 0)
-		return ret;
-	fd = open(paths->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(err, errno, "%s", paths->dir);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(
-			err, -EBUSY, "a VM of this name is running (%s is locked)", paths->dir);
-	ret = check_is_ours(paths, fd, err);
-	if (ret < 0)
-		return ret;
-	ret = clear_dir(paths->dir);
-	if (ret < 0)
-		return err_errno(err, -ret, "cannot clear %s", paths->dir);
-	ret = mark_as_ours(paths, fd, err);
-	if (ret == 0)
-		*lock = steal_fd(&fd);
-	return ret;
-}
+/* --- logs and the keeper -------------------------------------------------------------------- */
 
 static int open_log(struct vm *vm, struct err *err)
 {
@@ -134,8 +44,9 @@ static int open_log(struct vm *vm, struct err *err)
 
 static int tell_keeper(struct vm *vm, struct err *err)
 {
-	const char *const paths[] = { vm->paths.dir, vm->paths.switch_port, vm->paths.vsock,
-		vm->paths.shared_ports };
+	/* The directory last: a successor of this name waits for as long as it is there. */
+	const char *const paths[] = { vm->paths.switch_port, vm->paths.vsock,
+		vm->paths.shared_ports, vm->paths.dir };
 	int ret = 0;
 
 	for (size_t i = 0; ret == 0 && i < sizeof(paths) / sizeof(paths[0]); i++)
@@ -263,12 +174,9 @@ static void live(struct vm *vm)
 /* From here on there is something to clean up. */
 static int prepare_and_live(struct vm *vm, struct err *err)
 {
-	cleanup_close int lock = -1;
 	struct orphans *orphans = NULL;
-	int ret = claim_dir(&vm->paths, &lock, err);
+	int ret = open_log(vm, err);
 
-	if (ret == 0)
-		ret = open_log(vm, err);
 	if (ret == 0)
 		ret = tell_keeper(vm, err);
 	if (ret == 0 && (vm->loop = event_base_new()) == NULL)
@@ -303,15 +211,34 @@ static bool takes_pod(const struct vm_settings *settings)
 	return !settings->lab && settings->switch_socket[0] == '\0';
 }
 
+/* The keeper has the locks as well: what it cleans up behind us is in nobody's way before that, and
+ * nothing of a successor's is in its. */
+static int claim_and_live(struct vm *vm, int pod_lock, struct err *err)
+{
+	struct vm_dir dir = VM_DIR_NONE;
+	int ret = pod_lock >= 0 ? keeper_hold(vm->keeper, pod_lock, err) : 0;
+
+	if (ret == 0)
+		ret = vm_dir_claim(&vm->paths, &dir, err);
+	if (ret == 0)
+		ret = keeper_hold(vm->keeper, dir.kept, err);
+	if (ret == 0)
+		ret = prepare_and_live(vm, err);
+	keeper_end(vm->keeper);
+	vm_dir_release(&dir);
+	return ret;
+}
+
 static int keep_and_live(struct vm *vm, struct err *err)
 {
-	cleanup_close int lock = takes_pod(vm->settings) ? pod_lock_take(err) : -1;
-	int ret = takes_pod(vm->settings) && lock < 0 ? lock : keeper_start(&vm->keeper, err);
+	struct pod_lock lock = POD_LOCK_NONE;
+	int ret = takes_pod(vm->settings) ? pod_lock_take(&lock, err) : 0;
 
-	if (ret < 0)
-		return ret;
-	ret = prepare_and_live(vm, err);
-	keeper_end(vm->keeper);
+	if (ret == 0)
+		ret = keeper_start(&vm->keeper, err);
+	if (ret == 0)
+		ret = claim_and_live(vm, lock.kept, err);
+	pod_lock_release(&lock);
 	return ret;
 }
 

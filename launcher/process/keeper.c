@@ -22,7 +22,7 @@ struct keeper {
 	int pidfd; /* it may have been killed, and waited for as any orphan is (orphans.h) */
 	/* What fits into its tables is known here: it does not answer. */
 	pid_t groups[KEEPER_GROUPS_MAX]; /* 0: free */
-	size_t n_paths, n_requests, n_links;
+	size_t n_paths, n_requests, n_links, n_holds;
 };
 
 int keeper_start(struct keeper **out, struct err *err)
@@ -146,6 +146,17 @@ int keeper_add_link(struct keeper *keeper, const char *name, struct err *err)
 	if (ret < 0)
 		return err_errno(err, -ret, "cannot tell the keeper of %s", name);
 	keeper->n_links++;
+	return 0;
+}
+
+int keeper_hold(struct keeper *keeper, int fd, struct err *err)
+{
+	const struct keeper_message message = { .op = KEEPER_HOLD };
+	int ret = keeper->n_holds < KEEPER_HOLDS_MAX ? tell(keeper, &message, 0, fd) : -ENOSPC;
+
+	if (ret < 0)
+		return err_errno(err, -ret, "cannot tell the keeper of a lock");
+	keeper->n_holds++;
 	return 0;
 }
 

@@ -9,7 +9,8 @@
  * and to end.
  *
  * It is forked before there are threads and before anything is open that should not be kept open
- * (the guard's socket above all), holds nothing but the pipe, and calls only async-signal-safe
+ * (the guard's socket above all), holds nothing but the pipe and what keeper_hold() gives it, and
+ * calls only async-signal-safe
  * functions. Groups are told of by their leader's pidfd and ID: a number that meanwhile is
  * somebody else's is not signalled.
  */
@@ -49,6 +50,14 @@ int keeper_add_path(struct keeper *keeper, const char *path, struct err *err);
 #define KEEPER_REQUESTS_MAX 4
 int keeper_add_request(
 	struct keeper *keeper, const char *socket, const char *line, struct err *err);
+
+/*
+ * A descriptor that it keeps open until it has ended, in an orderly way or having cleaned up: a
+ * lock that whoever comes after us is to wait for. It stays the caller's as well. -ENOSPC: it has
+ * KEEPER_HOLDS_MAX.
+ */
+#define KEEPER_HOLDS_MAX 4
+int keeper_hold(struct keeper *keeper, int fd, struct err *err);
 
 /* A network interface that is to be removed, of the namespace that we are in. */
 int keeper_add_link(struct keeper *keeper, const char *name, struct err *err);

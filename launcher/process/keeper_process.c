@@ -220,6 +220,8 @@ static bool receive(int sock)
 	case KEEPER_ADD_LINK:
 		add_link(message.path, len - offsetof(struct keeper_message, path));
 		return true;
+	case KEEPER_HOLD:
+		return true;
 	case KEEPER_FORGET:
 		break;
 	}

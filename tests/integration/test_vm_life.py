@@ -245,6 +245,12 @@ def run_twice(lab):
     assert vm.exec("echo alive").check().out == b"alive\n"
     assert status(vm)["state"] == "running"
     assert "step" in vm.log(), "the first one's log was lost"
+    # The next one, at once: it neither meets what its predecessor left, nor loses what is its own.
+    for _ in range(3):
+        job.signal(signal.SIGKILL)
+        job.wait()
+        job = vm.start(SLEEPER).wait_for("ready\n")
+        assert vm.exec("echo alive").check().out == b"alive\n"
     job.signal(signal.SIGKILL)
     job.wait()
     vm.assert_gone()

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -27,6 +28,7 @@
 #include "launcher/process/keeper.h"
 #include "launcher/process/remove_link.h"
 #include "launcher/process/remove_tree.h"
+#include "lib/cleanup.h"
 #include "lib/unix_socket.h"
 
 /*
@@ -168,7 +170,49 @@ static void test_nothing_is_left(void **state)
 	}
 }
 
-/* That the test above can fail: the leader ends by its parent-death signal, its helpers do not. */
+/* Nor does anybody who waits for a lock of the launcher's come too early. */
+static void test_locks_are_held_until_then(void **state)
+{
+	char dir[] = "/tmp/test_keeper.XXXXXX";
+	cleanup_close int ours = -1;
+	struct keeper *keeper = NULL;
+	struct err err = { "" };
+	int fd;
+	pid_t pid;
+
+	assert_non_null(mkdtemp(dir));
+	for (int i = 0; i < 1000; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", i);
+		make_file(dir, name);
+	}
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ours = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0 && ours >= 0);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (keeper_start(&keeper, NULL) == 0 && keeper_hold(keeper, fd, NULL) == 0 &&
+			keeper_add_path(keeper, dir, NULL) == 0)
+			raise(SIGKILL);
+		_exit(1);
+	}
+	close(fd);
+	assert_int_equal(flock(ours, LOCK_EX), 0);
+	assert_false(exists(dir));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(nothing_runs());
+	/* After an orderly end too. */
+	assert_int_equal(keeper_start(&keeper, &err), 0);
+	fd = dup(ours);
+	assert_int_equal(keeper_hold(keeper, fd, &err), 0);
+	close(fd);
+	keeper_end(keeper);
+}
+
+/* That test_nothing_is_left can fail: the leader ends by its parent-death signal, its helpers do
+ * not. */
 static void test_without_keeper(void **state)
 {
 	struct launcher launcher;
@@ -313,6 +357,9 @@ static void test_too_many(void **state)
 	assert_int_equal(keeper_add_path(keeper, "/tmp/none", &err), -ENOSPC);
 	assert_int_equal(keeper_add_path(keeper, "relative", &err), -EINVAL);
 	assert_string_equal(err.text, "cannot tell the keeper of relative: Invalid argument");
+	for (int i = 0; i < KEEPER_HOLDS_MAX; i++)
+		assert_int_equal(keeper_hold(keeper, STDIN_FILENO, &err), 0);
+	assert_int_equal(keeper_hold(keeper, STDIN_FILENO, &err), -ENOSPC);
 	for (int i = 0; i < KEEPER_REQUESTS_MAX; i++)
 		assert_int_equal(keeper_add_request(keeper, "/tmp/none", "x", &err), 0);
 	assert_int_equal(keeper_add_request(keeper, "/tmp/none", "x", &err), -ENOSPC);
@@ -410,6 +457,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_is_left),
+		cmocka_unit_test(test_locks_are_held_until_then),
 		cmocka_unit_test(test_without_keeper),
 		cmocka_unit_test(test_orderly_end),
 		cmocka_unit_test(test_dropped_group_lives),
