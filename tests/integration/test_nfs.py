@@ -333,14 +333,17 @@ def nfs_root(lab):
     os.symlink(shutil.which("ganesha.nfsd"), os.path.join(programs, "ganesha.nfsd"))
     vm.prefix = ["env", f"PATH={programs}"]
     done = vm.run("grep ' / ' /proc/mounts; stat -c '%u %g' /var; cd /tmp; echo new >f; chown 77:88 f;"
-                  "chmod 4711 f; ln -s f l; mkfifo p; cp /bin/busybox true; ./true && echo runs;"
+                  "chmod 6711 f; ln -s f l; mkfifo p; cp /bin/busybox true; ./true && echo runs;"
+                  "su www -c 'touch hers'; umask 077; echo mine >s; su www -c 'cat s' || echo kept;"
                   "echo x >/data/x; exit 9",
                   "--root=auto", f"--volume={data}:/data:nfs", "--virtiofsd=/no/such").check(9)
     lines = done.out.decode().splitlines()
     assert " nfs4 rw" in lines[0] and "vers=4.2" in lines[0], lines
-    expect(lines[1:], ["33 4", "runs"], "said in the guest")
+    expect(lines[1:], ["33 4", "runs", "kept"], "said in the guest")
     made = os.stat(os.path.join(disk, "tmp", "f"))
-    expect((made.st_uid, made.st_gid, made.st_mode & 0o7777), (77, 88, 0o4711), "made in the guest")
+    expect((made.st_uid, made.st_gid, made.st_mode & 0o7777), (77, 88, 0o6711), "made in the guest")
+    made = os.stat(os.path.join(disk, "tmp", "hers"))
+    expect((made.st_uid, made.st_gid), (33, 33), "made by a user of the guest's")
     expect(open(os.path.join(disk, "tmp", "f"), encoding="ascii").read(), "new\n", "written")
     expect(os.path.getsize(os.path.join(disk, "tmp", "true")), os.path.getsize("/bin/busybox"), "copied")
     expect(os.listdir(data), ["x"], "written to a volume")
