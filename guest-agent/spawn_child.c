@@ -143,6 +143,25 @@ static int place_ends(const struct spawn_plan *plan, struct spawn_ends *ends, st
 
 /* --- user, directory, program ----------------------------------------------------------------- */
 
+/* As containers have it: the workload's directory is made if it is not there, root's; whoever joins
+ * it finds one. What cannot be made cannot be entered, and that is told. */
+static void make_directory(const struct spawn_plan *plan)
+{
+	const char *cwd = plan->spec->cwd;
+	char path[PATH_MAX];
+
+	if (!plan->as_init || cwd == NULL)
+		return;
+	for (const char *end = cwd; *end != '\0';) {
+		end += strspn(end, "/");
+		end += strcspn(end, "/");
+		if ((size_t)(end - cwd) >= sizeof(path))
+			return;
+		snprintf(path, sizeof(path), "%.*s", (int)(end - cwd), cwd);
+		mkdir(path, 0755);
+	}
+}
+
 static int set_limits(const struct spawn_plan *plan, struct err *err)
 {
 	setrlimit(RLIMIT_NOFILE, &plan->nofile);
@@ -206,10 +225,11 @@ static const char *find_variable(char *const *env, const char *name)
 	return NULL;
 }
 
-/* `env`, with HOME if it has none. */
+/* `env`, with the user's HOME unless it has one that says something. */
 static char **complete_env(char *const *env, const char *home)
 {
-	bool has_home = find_variable(env, "HOME") != NULL;
+	const char *own = find_variable(env, "HOME");
+	bool has_home = own != NULL && own[0] != '\0';
 	size_t n = 0;
 	char **list;
 
@@ -218,7 +238,10 @@ static char **complete_env(char *const *env, const char *home)
 	list = calloc(n + 2, sizeof(*list));
 	if (list == NULL)
 		return NULL;
-	memcpy(list, env, n * sizeof(*list));
+	n = 0;
+	for (; *env != NULL; env++)
+		if (has_home || strncmp(*env, "HOME=", 5) != 0)
+			list[n++] = *env;
 	if (!has_home && asprintf(&list[n], "HOME=%s", home) < 0)
 		list[n] = NULL;
 	return list;
@@ -281,6 +304,7 @@ _Noreturn void spawn_child(const struct spawn_plan *plan, const struct spawn_end
 	if (enter_root(plan, &err) < 0 || place_ends(plan, &ends, &err) < 0)
 		fail(ends.report, NOT_EXECUTABLE, &err);
 	mount_console(plan);
+	make_directory(plan);
 	if (become_user(plan, &home, &err) < 0)
 		fail(ends.report, NOT_EXECUTABLE, &err);
 	env = complete_env(plan->env, home);

@@ -34,6 +34,8 @@ static const struct setting rows[] = {
 		.help = "strings K=V of its environment, each ended by a NUL byte" },
 	{ "inherit-env", SETTING_BOOL, FIELD(inherit_env), .preset = "false",
 		.help = "it gets the environment that this program was given" },
+	{ "guest-home", SETTING_BOOL, FIELD(guest_home), .preset = "false",
+		.help = "but for HOME, which is that of its user in the guest" },
 	{ "tty", SETTING_BOOL, FIELD(tty), .preset = "false",
 		.help = "-t: it gets a terminal; ours, if it is read, is raw meanwhile" },
 	{ "interactive", SETTING_BOOL, FIELD(interactive), .preset = "false",
@@ -128,6 +130,20 @@ static int split(char **argv, struct words *words, struct exec_options *opts, st
 	return ret;
 }
 
+/* One layer: what is twice in it stays so. */
+static int add_inherited(struct exec_env *env, char *const *environment, size_t n, bool guest_home)
+{
+	cleanup_free char **kept = calloc(n + 1, sizeof(*kept));
+	size_t n_kept = 0;
+
+	if (kept == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (!guest_home || strncmp(environment[i], "HOME=", 5) != 0)
+			kept[n_kept++] = environment[i];
+	return exec_env_add(env, kept, n_kept);
+}
+
 static int collect_env(const struct words *words, char *const *environment,
 	struct exec_options *opts, struct err *err)
 {
@@ -138,7 +154,7 @@ static int collect_env(const struct words *words, char *const *environment,
 
 	while (environment != NULL && environment[n] != NULL)
 		n++;
-	ret = exec_env_add(&env, environment, opts->inherit_env ? n : 0);
+	ret = add_inherited(&env, environment, opts->inherit_env ? n : 0, opts->guest_home);
 	if (ret == 0 && opts->env_file[0] != '\0') {
 		ret = exec_env_read(opts->env_file, &opts->env_bytes, &of_file, &n, err);
 		if (ret == 0)

@@ -27,7 +27,7 @@ struct exec_options {
 	char *groups; /* to be freed; NULL: not said, "": none */
 	char cwd[PATH_MAX];
 	char env_file[PATH_MAX];
-	bool tty, interactive, inherit_env;
+	bool tty, interactive, inherit_env, guest_home;
 	uint32_t timeout_s;
 	char **command;  /* into argv */
 	char **env;      /* to be freed; its strings are in argv, environ or env_bytes */

@@ -12,12 +12,12 @@
 
 /* What the client is told besides the command: its path, --interactive, --inherit-env, --tty, three
  * options with values, "--", and the NULL. */
-#define CLIENT_WORDS_MAX 12
+#define CLIENT_WORDS_MAX 13
 
 struct client {
 	const char *user, *cwd;
 	char *groups;
-	bool tty, outside;
+	bool tty, outside, has_home;
 };
 
 /* --- its options ----------------------------------------------------------------------------- */
@@ -63,6 +63,7 @@ static int take(struct client *client, const struct runtime_option_word *word,
 			"exec --cap: a command in a VM has the capabilities of its workload");
 	case RUNTIME_OPTION_ENV:
 		ret = look_at_env(client, word->value, settings, err);
+		client->has_home |= oci_exec_is_home(word->value);
 		break;
 	case RUNTIME_OPTION_TTY:
 		client->tty = word->value == NULL || strcmp(word->value, "false") != 0;
@@ -122,6 +123,8 @@ static void put_client(char ***to, const char *path, const struct client *client
 	put(to, path);
 	put(to, "--interactive");
 	put(to, "--inherit-env");
+	if (!client->has_home)
+		put(to, "--guest-home");
 	if (client->tty)
 		put(to, "--tty");
 	put_option(to, "--user", client->user);

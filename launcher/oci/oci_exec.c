@@ -32,6 +32,11 @@ int oci_exec_target(const char *string, const struct runtime_settings *settings,
 	return OCI_EXEC_CONTAINER;
 }
 
+bool oci_exec_is_home(const char *string)
+{
+	return strncmp(string, "HOME=", 5) == 0 && string[5] != '\0';
+}
+
 /* What is said last holds, as in any environment. */
 static int find_target(
 	json_object *process, const struct runtime_settings *settings, struct err *err)
@@ -66,6 +71,33 @@ static int add_option(json_object *args, const char *name, const char *value, st
 	int ret = add(args, name, err);
 
 	return ret < 0 ? ret : add(args, value, err);
+}
+
+/* Whether the environment says where home is. */
+static int has_home(json_object *process, bool *has, struct err *err)
+{
+	json_object *env;
+	int ret = oci_get_array(process, "", "env", &env, err);
+
+	*has = false;
+	for (size_t i = 0; ret == 0 && i < oci_n_items(env); i++) {
+		const char *string;
+
+		ret = oci_item_string(env, "env", i, &string, err);
+		*has |= ret == 0 && oci_exec_is_home(string);
+	}
+	return ret;
+}
+
+/* The runtime adds a HOME where there is none, from the passwd of the root that the client has. */
+static int add_env(json_object *args, json_object *process, struct err *err)
+{
+	bool home;
+	int ret = has_home(process, &home, err);
+
+	if (ret == 0)
+		ret = add(args, "--inherit-env", err);
+	return ret < 0 || home ? ret : add(args, "--guest-home", err);
 }
 
 /* "UID:GID"; no user is root, as the specification has it. */
@@ -152,7 +184,7 @@ static int fill_words(json_object *args, json_object *process, const char *clien
 	if (ret == 0)
 		ret = add(args, "--interactive", err);
 	if (ret == 0)
-		ret = add(args, "--inherit-env", err);
+		ret = add_env(args, process, err);
 	if (ret == 0)
 		ret = add_user(args, user, err);
 	if (ret == 0)

@@ -8,7 +8,11 @@
  * no LD_PRELOAD reaches a program of ours. A pure function over the JSON tree.
  *
  *   { "user": { "uid": 33, "gid": 33, "additionalGids": [4] }, "cwd": "/srv", "args": ["id"], ... }
- *   sluice-exec --interactive --inherit-env --user 33:33 --group-add 4 --cwd /srv -- id
+ *   sluice-exec --interactive --inherit-env --guest-home --user 33:33 --group-add 4 --cwd /srv --
+ * id
+ *
+ * HOME, where the environment has none, is what the guest's passwd says: the runtime would take it
+ * from that of the machine root.
  *
  * Standard input is always passed on: an engine whose user wants none gives /dev/null. What the
  * client itself runs with is the least that it can do with: root of the machine root without a
@@ -18,6 +22,8 @@
  * SLUICE_EXEC_TARGET=container in the environment leaves the command where the engine would have
  * run it, in the machine root on the node's kernel, if the administrator allows it.
  */
+
+#include <stdbool.h>
 
 #include <json-c/json.h>
 
@@ -29,6 +35,9 @@ enum oci_exec_target { OCI_EXEC_UNSAID, OCI_EXEC_VM, OCI_EXEC_CONTAINER };
 
 /* Returns enum oci_exec_target. -EINVAL: somewhere else; -EPERM: it may not leave the VM. */
 int oci_exec_target(const char *string, const struct runtime_settings *settings, struct err *err);
+
+/* Whether that string of an environment says where home is; an empty HOME says nothing. */
+bool oci_exec_is_home(const char *string);
 
 /*
  * Edits *process in place; `client` is sluice-exec's path in the machine root. 1: it stays as it

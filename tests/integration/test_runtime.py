@@ -445,8 +445,8 @@ def exec_in_a_vm(lab):
     process = json.loads(read(path))
     client = process["args"].pop(0)
     assert os.path.basename(client) == "sluice-exec" and os.access(client, os.X_OK), client
-    assert process.pop("args") == ["--interactive", "--inherit-env", "--user", "33:34",
-                                   "--group-add", "4", "--cwd", "/srv", "--", "id", "-u"]
+    assert process.pop("args") == ["--interactive", "--inherit-env", "--guest-home", "--user",
+                                   "33:34", "--group-add", "4", "--cwd", "/srv", "--", "id", "-u"]
     nothing = {name: [] for name in ("bounding", "effective", "inheritable", "permitted",
                                      "ambient")}
     assert process == {"user": {"uid": 0, "gid": 0}, "env": PROCESS["env"], "cwd": "/",
@@ -454,8 +454,8 @@ def exec_in_a_vm(lab):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert [name for name in os.listdir(os.path.dirname(path)) if "sluice" in name] == []
     # The client takes these words.
-    said = subprocess.run([client, "--interactive", "--inherit-env", "--user", "33:34",
-                           "--group-add", "", "--cwd", "/srv", "--socket", "/nonexistent",
+    said = subprocess.run([client, "--interactive", "--inherit-env", "--guest-home", "--user",
+                           "33:34", "--group-add", "", "--cwd", "/srv", "--socket", "/nonexistent",
                            "--timeout", "1", "--", "id"], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, check=False)
     assert said.returncode == 126 and "/nonexistent" in said.stderr, said
@@ -470,8 +470,8 @@ def exec_on_the_line(lab):
     client = call.words[5].decode()
     assert call.words[:5] == [b"exec", b"-t", b"-e", b"A=1", b"c1"], call.words
     assert os.path.basename(client) == "sluice-exec" and os.access(client, os.X_OK), client
-    assert call.words[6:] == [b"--interactive", b"--inherit-env", b"--tty", b"--user", b"33",
-                              b"--cwd", b"/srv", b"--", b"id", b"-u"], call.words
+    assert call.words[6:] == [b"--interactive", b"--inherit-env", b"--guest-home", b"--tty",
+                              b"--user", b"33", b"--cwd", b"/srv", b"--", b"id", b"-u"], call.words
     assert_refused(node.call("exec", "--shiny", "c1", "id"), "--shiny")
     assert_refused(node.call("exec", "--cap", "CAP_NET_RAW", "c1", "id"), "--cap")
     assert_refused(node.call("exec", "c1"), "no command")

@@ -125,6 +125,13 @@ static void test_vectors_of_any_bytes(void **state)
 	assert_int_equal(client.n_outputs[0], sizeof(wanted_env));
 	assert_memory_equal(client_text(&client, 0), wanted_env, sizeof(wanted_env));
 	client_close(&client);
+
+	client_open(&client, *state);
+	client_exec(&client, "{}", words("sh", "-c", "env | grep HOME | sort"),
+		words("PATH=/bin", "HOME=", "HOMES=2"));
+	client_await(&client, &client.has_ended);
+	assert_string_equal(client_text(&client, 0), "HOME=/root\nHOMES=2\n");
+	client_close(&client);
 }
 
 /* --- who and where ---------------------------------------------------------------------------- */

@@ -291,9 +291,24 @@ static void test_failures(void **state)
 	check_error(&lab, 127, "nonesuch: not found in PATH");
 	lab_stop(&lab);
 
-	lab_start(
-		&lab, &(struct lab_plan) { .argv = words("true"), .spec = "{\"cwd\":\"/none\"}" });
-	check_error(&lab, 126, "cannot enter the directory /none: No such file or directory");
+	lab_start(&lab, &(struct lab_plan) {
+				.argv = words("true"), .spec = "{\"cwd\":\"/etc/passwd/none\"}" });
+	check_error(&lab, 126, "cannot enter the directory /etc/passwd/none: Not a directory");
+	lab_stop(&lab);
+}
+
+/* As a container's: it is root's, whoever the workload is. */
+static void test_missing_directory_is_made(void **state)
+{
+	struct lab_client client;
+	struct lab lab;
+
+	lab_start(&lab, &(struct lab_plan) { .argv = words("sleep", "72004"),
+				.spec = "{\"cwd\":\"/srv//new/./deep/\",\"user\":\"www\"}" });
+	client_run(&client, &lab, "pwd; stat -c '%U %a' /srv /srv/new .");
+	assert_string_equal(
+		client_text(&client, 0), "/srv/new/deep\nroot 755\nroot 755\nroot 755\n");
+	client_close(&client);
 	lab_stop(&lab);
 }
 
@@ -458,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_its_end_ends_execs),
 		cmocka_unit_test(test_groups_of_execs),
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_missing_directory_is_made),
 		cmocka_unit_test(test_early_clients),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_status_of_the_network),

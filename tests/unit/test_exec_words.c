@@ -55,23 +55,30 @@ static void check(const char *text, const char *expected)
 
 static void test_converted(void **state)
 {
-	check("runc exec c1 id -u", "runc exec c1 /c --interactive --inherit-env -- id -u");
+	check("runc exec c1 id -u",
+		"runc exec c1 /c --interactive --inherit-env --guest-home -- id -u");
 	check("runc --root /r --log=/l exec -d --pid-file /p c1 sleep 1",
 		"runc --root /r --log=/l exec -d --pid-file /p c1 /c --interactive --inherit-env "
+		"--guest-home "
 		"-- sleep 1");
 	check("runc exec -t -u 33:34 --cwd /srv -e A=1 --env=B=2 c1 sh",
-		"runc exec -t -e A=1 --env=B=2 c1 /c --interactive --inherit-env --tty --user "
+		"runc exec -t -e A=1 --env=B=2 c1 /c --interactive --inherit-env --guest-home "
+		"--tty --user "
 		"33:34 --cwd /srv -- sh");
-	check("runc exec --tty=false --user=0 c1 sh",
-		"runc exec --tty=false c1 /c --interactive --inherit-env --user 0 -- sh");
+	check("runc exec --tty=false --user=0 c1 sh", "runc exec --tty=false c1 /c --interactive "
+						      "--inherit-env --guest-home --user 0 -- sh");
 	check("runc exec -g 4 --additional-gids=5 -g 6 c1 id",
-		"runc exec c1 /c --interactive --inherit-env --group-add 4,5,6 -- id");
+		"runc exec c1 /c --interactive --inherit-env --guest-home --group-add 4,5,6 -- id");
+	check("runc exec -e HOME=/srv c1 id",
+		"runc exec -e HOME=/srv c1 /c --interactive --inherit-env -- id");
 	/* What belongs to the command is not looked at. */
 	check("runc exec -- c1 sh -u 0 --cap X -- y",
-		"runc exec -- c1 /c --interactive --inherit-env -- sh -u 0 --cap X -- y");
-	check("runc exec c1 -x", "runc exec c1 /c --interactive --inherit-env -- -x");
+		"runc exec -- c1 /c --interactive --inherit-env --guest-home -- sh -u 0 --cap X -- "
+		"y");
+	check("runc exec c1 -x", "runc exec c1 /c --interactive --inherit-env --guest-home -- -x");
 	check("runc exec -e SLUICE_EXEC_TARGET=vm c1 id",
-		"runc exec -e SLUICE_EXEC_TARGET=vm c1 /c --interactive --inherit-env -- id");
+		"runc exec -e SLUICE_EXEC_TARGET=vm c1 /c --interactive --inherit-env --guest-home "
+		"-- id");
 }
 
 static void refuse(
@@ -114,7 +121,7 @@ static void test_many_groups(void **state)
 	memset(text + len, '4', EXEC_GROUPS_MAX - 1);
 	strcpy(text + len + EXEC_GROUPS_MAX - 1, " c1 id");
 	assert_int_equal(convert(text, &plain, &line, &err), 0);
-	assert_int_equal(strlen(line.argv[7]), EXEC_GROUPS_MAX - 1);
+	assert_int_equal(strlen(line.argv[8]), EXEC_GROUPS_MAX - 1);
 	free(line.argv);
 	strcpy(text, "runc exec -g ");
 	memset(text + len, '4', EXEC_GROUPS_MAX);

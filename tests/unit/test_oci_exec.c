@@ -61,7 +61,8 @@ static void test_podman(void **state)
 	      "18446744073709551615,\"soft\":1}],\"apparmorProfile\":\"containers-default\"}",
 		&plain, 0,
 		"{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"" CLIENT "\",\"--interactive\","
-		"\"--inherit-env\",\"--user\",\"33:34\",\"--group-add\",\"34,4,1000\",\"--cwd\","
+		"\"--inherit-env\",\"--guest-home\",\"--user\",\"33:34\",\"--group-add\",\"34,4,"
+		"1000\",\"--cwd\","
 		"\"/srv\",\"--\",\"id\",\"-u\"],\"env\":[\"PATH=/bin\",\"LD_PRELOAD=/evil.so\","
 		"\"container=podman\"],\"cwd\":\"/\"," LEAST ",\"noNewPrivileges\":true,"
 		"\"apparmorProfile\":\"containers-default\"}");
@@ -75,9 +76,26 @@ static void test_terminal(void **state)
 	      "false}",
 		&plain, 0,
 		"{\"terminal\":true,\"consoleSize\":{\"height\":24,\"width\":80},\"user\":{\"uid\":"
-		"0,\"gid\":0},\"args\":[\"" CLIENT "\",\"--interactive\",\"--inherit-env\","
+		"0,\"gid\":0},\"args\":[\"" CLIENT
+		"\",\"--interactive\",\"--inherit-env\",\"--guest-home\","
 		"\"--user\",\"0:0\",\"--group-add\",\"\",\"--cwd\",\"/\",\"--tty\",\"--\","
 		"\"/bin/sh\"],\"env\":[],\"cwd\":\"/\"," LEAST ",\"noNewPrivileges\":true}");
+}
+
+/* The runtime makes one up from its own passwd where there is none, or an empty one. */
+static void test_home(void **state)
+{
+	check("{\"args\":[\"sh\"],\"cwd\":\"/\",\"env\":[\"HOME=\",\"HOME=/srv\"]}", &plain, 0,
+		"{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"" CLIENT "\",\"--interactive\","
+		"\"--inherit-env\",\"--user\",\"0:0\",\"--group-add\",\"\",\"--cwd\",\"/\",\"--\","
+		"\"sh\"],\"cwd\":\"/\",\"env\":[\"HOME=\",\"HOME=/srv\"]," LEAST
+		",\"noNewPrivileges\":true}");
+	check("{\"args\":[\"sh\"],\"cwd\":\"/\",\"env\":[\"HOME=\",\"HOMES=/\"]}", &plain, 0,
+		"{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"" CLIENT "\",\"--interactive\","
+		"\"--inherit-env\",\"--guest-home\",\"--user\",\"0:0\",\"--group-add\",\"\",\"--"
+		"cwd\","
+		"\"/\",\"--\",\"sh\"],\"cwd\":\"/\",\"env\":[\"HOME=\",\"HOMES=/\"]," LEAST
+		",\"noNewPrivileges\":true}");
 }
 
 /* Words that look like the client's own, empty ones and strange ones. */
@@ -86,7 +104,8 @@ static void test_command_is_kept(void **state)
 	check("{\"args\":[\"--\",\"--user\",\"\",\"a b\\n\\\"\",\"\xc3\xa9\"],\"cwd\":\"/-\"}",
 		&plain, 0,
 		"{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"" CLIENT "\",\"--interactive\","
-		"\"--inherit-env\",\"--user\",\"0:0\",\"--group-add\",\"\",\"--cwd\",\"/-\",\"--\","
+		"\"--inherit-env\",\"--guest-home\",\"--user\",\"0:0\",\"--group-add\",\"\",\"--"
+		"cwd\",\"/-\",\"--\","
 		"\"--\",\"--user\",\"\",\"a b\\n\\\"\",\"\xc3\xa9\"],\"cwd\":\"/\"," LEAST
 		",\"noNewPrivileges\":true}");
 }
@@ -121,7 +140,8 @@ static void test_target(void **state)
 	      "\"SLUICE_EXEC_TARGET=vm\"]}",
 		&permissive, 0,
 		"{\"user\":{\"uid\":0,\"gid\":0},\"args\":[\"" CLIENT "\",\"--interactive\","
-		"\"--inherit-env\",\"--user\",\"0:0\",\"--group-add\",\"\",\"--cwd\",\"/\",\"--\","
+		"\"--inherit-env\",\"--guest-home\",\"--user\",\"0:0\",\"--group-add\",\"\",\"--"
+		"cwd\",\"/\",\"--\","
 		"\"sh\"],\"cwd\":\"/\",\"env\":[\"SLUICE_EXEC_TARGET=container\","
 		"\"SLUICE_EXEC_TARGET=vm\"]," LEAST ",\"noNewPrivileges\":true}");
 }
@@ -185,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_podman),
 		cmocka_unit_test(test_terminal),
+		cmocka_unit_test(test_home),
 		cmocka_unit_test(test_command_is_kept),
 		cmocka_unit_test(test_target),
 		cmocka_unit_test(test_refusals),
