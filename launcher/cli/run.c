@@ -56,10 +56,29 @@ static int tell_keeper(struct vm *vm, struct err *err)
 
 /* --- signals --------------------------------------------------------------------------------- */
 
-static const int forwarded[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT,
-	SIGWINCH };
+#define SIGNAL_MAX 64
 
-#define N_FORWARDED (sizeof(forwarded) / sizeof(forwarded[0]))
+/*
+ * What is the workload's: all that can be, as init systems and servers have uses for the strangest
+ * (SIGRTMIN+3, SIGPWR, SIGABRT). Ours are children's ends, and what this program does wrong
+ * itself: faults, and writing to who is gone. Job control is the shell's that started us, unless we
+ * are process 1 and there is none.
+ */
+static bool is_forwarded(int number)
+{
+	static const int own[] = { SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGSEGV, SIGBUS, SIGILL,
+		SIGFPE, SIGTRAP, SIGSYS };
+	static const int job[] = { SIGTSTP, SIGTTIN, SIGTTOU };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (number == own[i])
+			return false;
+	for (size_t i = 0; i < sizeof(job) / sizeof(job[0]); i++)
+		if (number == job[i])
+			return getpid() == 1;
+	/* The two between are the C library's. */
+	return number < __SIGRTMIN || number >= SIGRTMIN;
+}
 
 /*
  * Process 1 of a container has no signals but those that it has handlers for: what comes before it
@@ -70,14 +89,15 @@ static void hold_signals(int how)
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < N_FORWARDED; i++)
-		sigaddset(&set, forwarded[i]);
+	for (int number = 1; number <= SIGNAL_MAX; number++)
+		if (is_forwarded(number))
+			sigaddset(&set, number);
 	pthread_sigmask(how, &set, NULL);
 }
 
 struct signals {
 	struct vm *vm;
-	struct event *event[N_FORWARDED];
+	struct event *event[SIGNAL_MAX + 1]; /* NULL: not forwarded */
 	struct event *stop_timer;
 };
 
@@ -116,8 +136,10 @@ static int forward_signals(struct signals *s, struct vm *vm, struct err *err)
 {
 	*s = (struct signals) { .vm = vm };
 	s->stop_timer = evtimer_new(vm->loop, on_stop_timeout, s);
-	for (size_t i = 0; i < N_FORWARDED; i++) {
-		s->event[i] = evsignal_new(vm->loop, forwarded[i], on_signal, s);
+	for (int i = 1; i <= SIGNAL_MAX; i++) {
+		if (!is_forwarded(i))
+			continue;
+		s->event[i] = evsignal_new(vm->loop, i, on_signal, s);
 		if (s->event[i] == NULL || event_add(s->event[i], NULL) < 0)
 			return err_set(err, -ENOMEM, "out of memory");
 	}
@@ -129,7 +151,7 @@ static int forward_signals(struct signals *s, struct vm *vm, struct err *err)
 
 static void forget_signals(struct signals *s)
 {
-	for (size_t i = 0; i < N_FORWARDED; i++)
+	for (int i = 1; i <= SIGNAL_MAX; i++)
 		if (s->event[i] != NULL)
 			event_free(s->event[i]);
 	if (s->stop_timer != NULL)

@@ -82,11 +82,18 @@ void vm_run(struct vm *vm)
 		;
 }
 
+/* What ends nobody who does not listen for it. */
+static bool is_harmless(int signo)
+{
+	return signo == SIGCONT || signo == SIGWINCH || signo == SIGURG || signo == SIGTSTP ||
+	       signo == SIGTTIN || signo == SIGTTOU;
+}
+
 void vm_signal(struct vm *vm, int signo)
 {
 	if (vm->started && !vm->idle)
 		workload_signal(vm->workload, signo);
-	else if (signo != SIGCONT && signo != SIGWINCH)
+	else if (!is_harmless(signo))
 		vm_end(vm, 128 + signo, NULL);
 }
 
