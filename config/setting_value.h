@@ -50,6 +50,7 @@ struct setting {
 	bool not_annotated;  /* for the administrator: not to be set by annotation */
 	bool host_affecting; /* in a pod's own hands it reaches the node or other pods: as
 				not_annotated there. Single words can be so as well */
+	bool container_own;  /* of a container that becomes a VM, what its config.json says */
 	bool as_text;        /* SETTING_LIST: written to JSON as text, not as an array */
 	bool heap; /* the field is a char * that its owner frees; NULL: it was never set */
 };

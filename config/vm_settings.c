@@ -133,7 +133,7 @@ static const struct setting_word stop_signals[] = {
 #define FIELD(member) SETTING_FIELD(struct vm_settings, member)
 
 static const struct setting rows[] = {
-	{ "name", SETTING_NAME, FIELD(name), .unit = "NAME", .preset = "vm0",
+	{ "name", SETTING_NAME, FIELD(name), .container_own = true, .unit = "NAME", .preset = "vm0",
 		.help = "the VM's, and of its sockets in run-dir" },
 	{ "vmm", SETTING_ENUM, FIELD(vmm), .preset = "auto", .words = vmms,
 		.help = "what runs it; auto is QEMU. cloud-hypervisor and firecracker need KVM; "
@@ -158,36 +158,40 @@ static const struct setting rows[] = {
 	{ "boot-timeout", SETTING_U32, FIELD(boot_timeout_s), .unit = "SECONDS", .preset = "60",
 		.min = 1, .max = 3600, .help = "until the agent answers" },
 
-	{ "rootfs", SETTING_PATH, FIELD(rootfs), .host_affecting = true, .unit = "PATH",
-		.help = "the directory that is the guest's root" },
+	{ "rootfs", SETTING_PATH, FIELD(rootfs), .container_own = true, .host_affecting = true,
+		.unit = "PATH", .help = "the directory that is the guest's root" },
 	{ "root", SETTING_ENUM, FIELD(root), .preset = "auto", .words = roots,
 		.help = "how it gets there; auto takes the first that works" },
-	{ "readonly", SETTING_BOOL, FIELD(readonly), .preset = "false",
+	{ "readonly", SETTING_BOOL, FIELD(readonly), .container_own = true, .preset = "false",
 		.help = "the root cannot be written to" },
-	{ "hostname", SETTING_NAME, FIELD(hostname), .unit = "NAME",
+	{ "hostname", SETTING_NAME, FIELD(hostname), .container_own = true, .unit = "NAME",
 		.help = "the guest's; by default the pod's" },
-	{ "user", SETTING_STRING, FIELD(user), .unit = "USER[:GROUP]",
+	{ "user", SETTING_STRING, FIELD(user), .container_own = true, .unit = "USER[:GROUP]",
 		.help = "whom the command runs as, by number or by name in the root's "
 			"/etc/passwd" },
-	{ "group-add", SETTING_STRING, FIELD(group_add), .unit = "GROUP[,GROUP]...",
+	{ "group-add", SETTING_STRING, FIELD(group_add), .container_own = true,
+		.unit = "GROUP[,GROUP]...",
 		.help = "more groups that it is in, by number or by name in the root's "
 			"/etc/group" },
-	{ "cwd", SETTING_PATH, FIELD(cwd), .unit = "PATH", .preset = "/",
+	{ "cwd", SETTING_PATH, FIELD(cwd), .container_own = true, .unit = "PATH", .preset = "/",
 		.help = "where the command runs" },
-	{ "umask", SETTING_STRING, FIELD(umask), .unit = "OCTAL", .preset = "0022",
-		.help = "permissions that files it makes do not have" },
-	{ "ulimit", SETTING_STRING, FIELD(ulimit), .unit = "NAME=SOFT[:HARD][,...]",
+	{ "umask", SETTING_STRING, FIELD(umask), .container_own = true, .unit = "OCTAL",
+		.preset = "0022", .help = "permissions that files it makes do not have" },
+	{ "ulimit", SETTING_STRING, FIELD(ulimit), .container_own = true,
+		.unit = "NAME=SOFT[:HARD][,...]",
 		.help = "what it may have at most: nofile=1024:4096, core=0, nproc=-1 (no limit); "
 			"else as the guest's kernel has it" },
-	{ "cap-drop", SETTING_STRING, FIELD(cap_drop), .unit = "CAPABILITY[,...]",
+	{ "cap-drop", SETTING_STRING, FIELD(cap_drop), .container_own = true,
+		.unit = "CAPABILITY[,...]",
 		.help = "capabilities that it has not: NET_RAW, or ALL. Of itself, as root, it has "
 			"all of them, unlike in a container: the kernel that they are about is its "
 			"own, and what keeps it in is the VM" },
-	{ "cap-add", SETTING_STRING, FIELD(cap_add), .unit = "CAPABILITY[,...]",
+	{ "cap-add", SETTING_STRING, FIELD(cap_add), .container_own = true,
+		.unit = "CAPABILITY[,...]",
 		.help = "those that it has after all; who is not root has these and no others" },
-	{ "no-new-privileges", SETTING_BOOL, FIELD(no_new_privileges), .preset = "false",
-		.help = "it cannot gain any by executing a program (setuid)" },
-	{ "tty", SETTING_BOOL, FIELD(tty), .preset = "false",
+	{ "no-new-privileges", SETTING_BOOL, FIELD(no_new_privileges), .container_own = true,
+		.preset = "false", .help = "it cannot gain any by executing a program (setuid)" },
+	{ "tty", SETTING_BOOL, FIELD(tty), .container_own = true, .preset = "false",
 		.help = "the command gets a terminal" },
 	{ "stop-signal", SETTING_U32, FIELD(stop_signal), .unit = "SIGNAL", .preset = "SIGTERM",
 		.min = 1, .max = 64, .words = stop_signals,
@@ -364,12 +368,23 @@ int vm_settings_check_annotation(
 
 	if (ret < 0)
 		return ret;
+	if (row != NULL && row->container_own)
+		return err_set(err, -EINVAL,
+			VM_ANNOTATION_PREFIX "%s: is said by the container itself: leave it out",
+			key);
 	scratch = calloc(1, sizeof(*scratch));
 	if (scratch == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
 	ret = settings_set(&table, key, value, scratch, &why);
 	free(scratch);
 	return ret < 0 ? err_set(err, ret, VM_ANNOTATION_PREFIX "%s", why.text) : 0;
+}
+
+bool vm_settings_is_container_own(const char *key)
+{
+	const struct setting *row = settings_find(&table, key);
+
+	return row != NULL && row->container_own;
 }
 
 static int load_annotations(const char *path, struct vm_settings *settings, struct err *err)

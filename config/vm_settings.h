@@ -114,8 +114,8 @@ int vm_settings_annotations(
 /*
  * One annotation of a pod, on the node that is to run it: `key` is without its prefix. What affects
  * the node or other pods, a setting or a value of one, takes the setting's name in `allowed`
- * ("kernel,vmm"). -EPERM: it is not there; -EINVAL, -ERANGE: no such setting, or no such value; the
- * message names the whole key and what is allowed.
+ * ("kernel,vmm"). -EPERM: it is not there; -EINVAL, -ERANGE: no such setting, no such value, or
+ * one that the container has of its own; the message names the whole key and what is allowed.
  */
 int vm_settings_check_annotation(
 	const char *key, const char *value, const char *allowed, struct err *err);
@@ -127,6 +127,8 @@ int vm_settings_check_allowed(const char *key, const char *allowed, struct err *
 /* The table's rows, in order, for whoever has to look at each; NULL: there are no more. */
 struct setting;
 const struct setting *vm_settings_row(size_t i);
+/* Whether a container that becomes a VM says this itself, so that no setting can. */
+bool vm_settings_is_container_own(const char *key);
 
 /* Every setting, for --help, and for a manual page: entries of a list. */
 bool vm_settings_take_next(const char *word); /* settings_takes_next() of this table */

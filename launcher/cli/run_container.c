@@ -9,16 +9,13 @@
 #include "lib/cleanup.h"
 #include "lib/whole_file.h"
 
-/* Settings that the container is instead. */
+/* Of a word; the name is said where an exec's client is told it too. */
 static bool is_its_own(const char *key, size_t len)
 {
-	static const char *const keys[] = { "rootfs", "readonly", "hostname", "user", "group-add",
-		"cwd", "umask", "ulimit", "cap-drop", "cap-add", "no-new-privileges", "tty" };
+	char copy[64];
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (strlen(keys[i]) == len && strncmp(keys[i], key, len) == 0)
-			return true;
-	return false;
+	snprintf(copy, sizeof(copy), "%.*s", (int)len, key);
+	return strcmp(copy, "name") != 0 && vm_settings_is_container_own(copy);
 }
 
 static int check_settings(const struct container_spec *spec, struct err *err)
@@ -26,7 +23,7 @@ static int check_settings(const struct container_spec *spec, struct err *err)
 	for (size_t i = 0; i < spec->n_settings; i++) {
 		const char *key = spec->settings[i].key;
 
-		if (is_its_own(key, strlen(key)))
+		if (vm_settings_is_container_own(key))
 			return err_set(err, -EINVAL,
 				"settings.%s: is said by the container itself, not by a setting",
 				key);

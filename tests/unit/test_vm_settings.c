@@ -157,6 +157,9 @@ static void test_annotations_on_the_node(void **state)
 	check_annotation("kernel", "/x", "kernel-append,kernels", -EPERM, "administrator's");
 	check_annotation("kernel", "/x", "modules-dir,kernel", 0, "");
 	check_annotation("kernel", "x", "kernel", -EINVAL, "sluice.dev/kernel: ");
+	check_annotation("user", "33", "", -EINVAL, "sluice.dev/user: is said by the container");
+	check_annotation("rootfs", "/x", "rootfs", -EINVAL, "is said by the container itself");
+	check_annotation("name", "web", "", -EINVAL, "sluice.dev/name: is said by the container");
 	check_annotation("kernel-append", "x", "kernel", -EPERM, "administrator's");
 	check_annotation("modules-dir", "/x", "", -EPERM, "administrator's");
 	check_annotation("rootfs", "/", "", -EPERM, "administrator's");
