@@ -127,6 +127,7 @@ int vm_settings_check_allowed(const char *key, const char *allowed, struct err *
 /* The table's rows, in order, for whoever has to look at each; NULL: there are no more. */
 struct setting;
 const struct setting *vm_settings_row(size_t i);
+
 /* Whether a container that becomes a VM says this itself, so that no setting can. */
 bool vm_settings_is_container_own(const char *key);
 

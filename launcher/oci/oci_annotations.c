@@ -38,12 +38,13 @@ static int read_word(
 
 static int read_sandbox(json_object *object, struct oci_annotations *out, struct err *err)
 {
-	int ret = read_word(object, "io.kubernetes.cri.container-type", "sandbox",
-		&out->containerd_sandbox, err);
+	static const char containerd[] = "io.kubernetes.cri.container-type";
+	static const char crio[] = "io.kubernetes.cri-o.ContainerType"; /* podman says it, too */
+	int ret = read_word(object, containerd, "sandbox", &out->containerd_sandbox, err);
 
-	return ret < 0 ? ret
-		       : read_word(object, "io.kubernetes.cri-o.ContainerType", "sandbox",
-				 &out->crio_sandbox, err);
+	out->in_pod = json_object_object_get_ex(object, containerd, NULL) ||
+		      json_object_object_get_ex(object, crio, NULL);
+	return ret < 0 ? ret : read_word(object, crio, "sandbox", &out->crio_sandbox, err);
 }
 
 int oci_annotations_read(json_object *config, struct oci_annotations *out, struct err *err)
@@ -57,10 +58,15 @@ int oci_annotations_read(json_object *config, struct oci_annotations *out, struc
 	if (ret < 0 || out->object == NULL)
 		return ret;
 	if (json_object_object_get_ex(out->object, OCI_CONVERTED, NULL))
-		return err_set(err, -EINVAL, OCI_CONVERTED ": is for Sluice to set; leave it out");
+		return err_set(err, -EINVAL,
+			OCI_CONVERTED
+			": is for Sluice to set; leave it out. If nobody wrote it, this "
+			"bundle has been through create before: make it anew");
 	ret = read_sandbox(out->object, out, err);
 	if (ret == 0)
 		ret = read_name(out->object, &out->name, err);
+	if (ret == 0)
+		ret = read_word(out->object, "io.container.manager", "libpod", &out->podman, err);
 	if (ret == 0)
 		ret = read_word(out->object, "io.podman.annotations.privileged", "true",
 			&out->privileged, err);
@@ -168,5 +174,26 @@ int oci_annotations_mean(const struct oci_annotations *annotations, const char *
 			VM ": \"%.64s\": the engine did not say this container's name; in a pod "
 			   "with one container write \"true\"",
 			wanted);
-	return is_engine_name(engine_name, wanted, pod);
+	if (is_engine_name(engine_name, wanted, pod))
+		return 1;
+	/* One of podman's that is in no pod: nobody else can be meant. */
+	if (annotations->podman && !annotations->in_pod)
+		return err_set(err, -EINVAL,
+			VM
+			": \"%.64s\" is not the name of this container, \"%.64s\", which is in no "
+			"pod: write that, or \"true\"",
+			wanted, engine_name);
+	return 0;
+}
+
+const char *oci_annotations_other(json_object *config)
+{
+	struct oci_annotations says;
+	const char *wanted;
+
+	if (oci_annotations_read(config, &says, NULL) < 0 || says.containerd_sandbox ||
+		says.crio_sandbox)
+		return NULL;
+	wanted = says.vm;
+	return wanted != NULL && is_name(wanted) ? wanted : NULL;
 }

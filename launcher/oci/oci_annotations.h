@@ -30,6 +30,7 @@ struct oci_annotations {
 	bool containerd_sandbox, crio_sandbox;
 	const char *vm, *volumes; /* NULL: not said */
 	const char *name;         /* of the container; NULL */
+	bool podman, in_pod;      /* it is podman's; an engine says that it is in a pod */
 	bool privileged;          /* podman says it */
 };
 
@@ -51,3 +52,7 @@ int oci_annotations_settings(const struct oci_annotations *annotations, const ch
  */
 int oci_annotations_mean(const struct oci_annotations *annotations, const char *engine_name,
 	const char *pod, struct err *err);
+
+/* The container of a pod that sluice.dev/vm names, for one that is not it; NULL: none, or this is a
+ * sandbox. */
+const char *oci_annotations_other(json_object *config);

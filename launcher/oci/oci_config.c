@@ -9,6 +9,7 @@
 #include "config/container_spec.h"
 #include "config/vm_settings.h"
 #include "launcher/oci/oci_annotations.h"
+#include "launcher/oci/oci_exec.h"
 #include "launcher/oci/oci_json.h"
 #include "launcher/oci/oci_machine_mounts.h"
 #include "launcher/oci/oci_mounts.h"
@@ -153,13 +154,37 @@ static int convert_process(struct conversion *c, struct err *err)
 	return ret < 0 ? ret : oci_process_convert(process, c->facts, c->nfs, err);
 }
 
+/* What exec is not to hear, as it is the image's. */
+static int mark_target(struct conversion *c, json_object *annotations, struct err *err)
+{
+	json_object *env = json_object_object_get(c->container, "env");
+	const char *target = NULL;
+
+	for (size_t i = 0; i < oci_n_items(env); i++) {
+		const char *word = json_object_get_string(json_object_array_get_idx(env, i));
+
+		if (strncmp(word, OCI_EXEC_TARGET, strlen(OCI_EXEC_TARGET)) != 0)
+			continue;
+		if (target != NULL)
+			return err_set(
+				err, -EINVAL, "process.env: " OCI_EXEC_TARGET " is there twice");
+		target = word;
+	}
+	json_object_object_del(annotations, OCI_IMAGE_TARGET);
+	if (target == NULL)
+		return 0;
+	return oci_put(annotations, OCI_IMAGE_TARGET, json_object_new_string(target), err);
+}
+
 static int mark(struct conversion *c, struct err *err)
 {
 	json_object *annotations = oci_make_object(c->config, "annotations");
+	int ret;
 
 	if (annotations == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
-	return oci_put(annotations, OCI_CONVERTED, json_object_new_string("true"), err);
+	ret = oci_put(annotations, OCI_CONVERTED, json_object_new_string("true"), err);
+	return ret < 0 ? ret : mark_target(c, annotations, err);
 }
 
 static int convert(struct conversion *c, struct err *err)

@@ -35,6 +35,9 @@ enum oci_engine {
 	OCI_ENGINE_CRIO,
 	OCI_ENGINE_CONTAINERD,
 };
+/* Beside it: the SLUICE_EXEC_TARGET=... that the container itself has in its environment, which
+ * engines hand to each exec as if its caller had said it. */
+#define OCI_IMAGE_TARGET "sluice.dev/image-exec-target"
 
 /* What is known besides the tree. */
 struct oci_facts {

@@ -9,7 +9,7 @@
 #include "config/process_spec.h"
 #include "launcher/oci/oci_json.h"
 
-#define TARGET "SLUICE_EXEC_TARGET="
+#define TARGET OCI_EXEC_TARGET
 #define ID_MAX (UINT32_MAX - 1)
 
 /* --- where ----------------------------------------------------------------------------------- */
@@ -37,9 +37,9 @@ bool oci_exec_is_home(const char *string)
 	return strncmp(string, "HOME=", 5) == 0 && string[5] != '\0';
 }
 
-/* What is said last holds, as in any environment. */
-static int find_target(
-	json_object *process, const struct runtime_settings *settings, struct err *err)
+/* What is said last holds, as in any environment; what the image says is not said by the caller. */
+static int find_target(json_object *process, const struct runtime_settings *settings,
+	const char *image_target, struct err *err)
 {
 	int target = OCI_EXEC_VM, ret;
 	json_object *env;
@@ -51,6 +51,8 @@ static int find_target(
 		ret = oci_item_string(env, "env", i, &string, err);
 		if (ret < 0)
 			return ret;
+		if (image_target != NULL && strcmp(string, image_target) == 0)
+			continue;
 		ret = oci_exec_target(string, settings, err);
 		if (ret > OCI_EXEC_UNSAID)
 			target = ret;
@@ -237,14 +239,14 @@ static int change(json_object *process, json_object *args, struct err *err)
 }
 
 int oci_exec_convert(json_object *process, const char *client,
-	const struct runtime_settings *settings, struct err *err)
+	const struct runtime_settings *settings, const char *image_target, struct err *err)
 {
 	json_object *args;
 	int ret;
 
 	if (!json_object_is_type(process, json_type_object))
 		return err_set(err, -EINVAL, "is not a JSON object");
-	ret = find_target(process, settings, err);
+	ret = find_target(process, settings, image_target, err);
 	if (ret < 0 || ret == OCI_EXEC_CONTAINER)
 		return ret < 0 ? ret : 1;
 	args = json_object_new_array();

@@ -30,6 +30,8 @@
 #include "config/runtime_settings.h"
 #include "lib/err.h"
 
+#define OCI_EXEC_TARGET "SLUICE_EXEC_TARGET="
+
 /* Where an exec is to be, as a string of its environment says. */
 enum oci_exec_target { OCI_EXEC_UNSAID, OCI_EXEC_VM, OCI_EXEC_CONTAINER };
 
@@ -40,9 +42,10 @@ int oci_exec_target(const char *string, const struct runtime_settings *settings,
 bool oci_exec_is_home(const char *string);
 
 /*
- * Edits *process in place; `client` is sluice-exec's path in the machine root. 1: it stays as it
- * is, and outside. -EINVAL, -ERANGE: not a process; -EPERM: it may not leave the VM. After a
- * failure *process is to be thrown away.
+ * Edits *process in place; `client` is sluice-exec's path in the machine root; `image_target` is
+ * the OCI_EXEC_TARGET... of the container's own environment, which is not heard; NULL: none. 1: it
+ * stays as it is, and outside. -EINVAL, -ERANGE: not a process; -EPERM: it may not leave the VM.
+ * After a failure *process is to be thrown away.
  */
 int oci_exec_convert(json_object *process, const char *client,
-	const struct runtime_settings *settings, struct err *err);
+	const struct runtime_settings *settings, const char *image_target, struct err *err);

@@ -5,14 +5,17 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "launcher/oci/machine_parts.h"
 #include "launcher/oci/machine_root.h"
+#include "launcher/oci/oci_annotations.h"
 #include "launcher/oci/oci_config.h"
 #include "launcher/oci/oci_file.h"
 #include "launcher/oci/oci_mount_points.h"
 #include "launcher/oci/runtime_caller.h"
+#include "launcher/oci/runtime_pod.h"
 
 /* What is known of the container and of the node, and where it is kept. */
 struct creation {
@@ -111,6 +114,9 @@ static int convert(struct creation *c, json_object *config, struct err *err)
 
 	if (ret < 0)
 		return ret;
+	ret = runtime_pod_check(config, err);
+	if (ret < 0)
+		return ret;
 	ret = oci_convert(config, &c->facts, &container, err);
 	if (ret < 0)
 		ret = err_wrap(err, ret, "config.json");
@@ -119,6 +125,20 @@ static int convert(struct creation *c, json_object *config, struct err *err)
 	json_object_put(container);
 	machine_parts_free(&c->parts);
 	return ret;
+}
+
+/* Of one that stays a container in a pod with a VM: if it was to be that VM, this is the only place
+ * to find out. Nobody else is heard by the engine after a success. */
+static void tell_passed(const struct creation *c, json_object *config)
+{
+	const char *other = oci_annotations_other(config);
+
+	if (other == NULL)
+		return;
+	openlog("sluice-runtime", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	syslog(LOG_NOTICE, "%s stays a container: sluice.dev/vm of its pod names \"%s\"",
+		c->facts.container_name != NULL ? c->facts.container_name : c->bundle, other);
+	closelog();
 }
 
 int runtime_create(
@@ -138,6 +158,8 @@ int runtime_create(
 		ret = err_wrap(err, ret, "config.json");
 	else if (ret == OCI_CONVERT)
 		ret = convert(&c, config, err);
+	else
+		tell_passed(&c, config);
 	json_object_put(config);
 	return ret < 0 ? ret : 0;
 }

@@ -133,26 +133,45 @@ static int failed(const struct runtime_words *words, int said, int ret, struct e
 
 /* --- the answer ------------------------------------------------------------------------------ */
 
-/* 1 or 0. */
-static int read_state(const char *text, size_t len, struct err *err)
+static int copy(const char *text, char **to, struct err *err)
 {
-	json_object *state, *annotations;
-	const char *converted = NULL;
+	*to = text != NULL ? strdup(text) : NULL;
+	return text == NULL || *to != NULL ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int take(json_object *state, struct runtime_state *out, struct err *err)
+{
+	const char *converted = NULL, *target = NULL, *bundle = NULL;
+	json_object *annotations;
+	int ret = oci_get_object(state, "", "annotations", &annotations, err);
+
+	if (ret == 0)
+		ret = oci_get_string(annotations, "annotations.", OCI_CONVERTED, &converted, err);
+	if (ret == 0)
+		ret = oci_get_string(annotations, "annotations.", OCI_IMAGE_TARGET, &target, err);
+	if (ret == 0)
+		ret = oci_get_plain(state, "", "bundle", &bundle, err);
+	if (ret < 0)
+		return ret;
+	out->converted = converted != NULL;
+	ret = copy(target, &out->image_target, err);
+	return ret < 0 ? ret : copy(bundle, &out->bundle, err);
+}
+
+static int read_state(const char *text, size_t len, struct runtime_state *out, struct err *err)
+{
+	json_object *state;
 	int ret = oci_json_parse(text, len, &state, err);
 
 	if (ret < 0)
 		return ret;
-	ret = oci_get_object(state, "", "annotations", &annotations, err);
-	if (ret == 0)
-		ret = oci_get_string(annotations, "annotations.", OCI_CONVERTED, &converted, err);
-	if (ret == 0)
-		ret = converted != NULL;
+	ret = take(state, out, err);
 	json_object_put(state);
 	return ret;
 }
 
-int runtime_state_is_converted(const struct runtime_settings *settings,
-	const struct runtime_words *words, char *const *argv, struct err *err)
+int runtime_state_read(const struct runtime_settings *settings, const struct runtime_words *words,
+	char *const *argv, struct runtime_state *out, struct err *err)
 {
 	cleanup_free char **question = make_words(settings, words, argv, err);
 	cleanup_close int said = memfd_create("stderr", MFD_CLOEXEC);
@@ -160,6 +179,7 @@ int runtime_state_is_converted(const struct runtime_settings *settings,
 	size_t len;
 	int ret;
 
+	*out = (struct runtime_state) { .converted = false };
 	if (question == NULL)
 		return -ENOMEM;
 	if (said < 0)
@@ -167,6 +187,15 @@ int runtime_state_is_converted(const struct runtime_settings *settings,
 	ret = call(question, said, &text, &len);
 	if (ret < 0)
 		return failed(words, said, ret, err);
-	ret = read_state(text, len, err);
-	return ret < 0 ? err_wrap(err, ret, "state of container %.64s", words->id) : ret;
+	ret = read_state(text, len, out, err);
+	if (ret < 0)
+		runtime_state_free(out);
+	return ret < 0 ? err_wrap(err, ret, "state of container %.64s", words->id) : 0;
+}
+
+void runtime_state_free(struct runtime_state *state)
+{
+	free(state->image_target);
+	free(state->bundle);
+	*state = (struct runtime_state) { .converted = false };
 }

@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (oci_json_parse(text, size, &after, &err) < 0)
 		abort();
-	ret = oci_exec_convert(after, CLIENT, &settings, &err);
+	ret = oci_exec_convert(after, CLIENT, &settings, NULL, &err);
 	if (ret == 0) {
 		check_args(before, after);
 		check_rights(after);

@@ -13,6 +13,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 import time
 
 from guest import die_with_parent
@@ -276,11 +277,32 @@ def create_of_a_vm(lab):
         assert_is_vm(node)
         assert sorted(os.listdir(node.bundle)) == ["config.json", "sluice"]
     # What has been one is not made one again, and no pod says of itself that it is.
-    assert_refused(node.create(), "sluice.dev/converted")
+    assert_refused(node.create(), "this bundle has been through create before")
     # The bundle is the working directory if nobody says another; `run` is a create, too.
     node.set_config({**CONFIG, **VM})
     assert node.call("run", "c1", cwd=node.bundle).words == [b"run", b"c1"]
     assert_is_vm(node)
+
+
+@test()
+def create_in_a_pod_with_a_vm(lab):
+    """It is seen before there is a container that could not start."""
+    node = Node(lab)
+    pod = lab.namespace("pod")
+    namespaces = [{**ns, "path": f"/run/netns/{pod.name}"} if ns["type"] == "network" else ns
+                  for ns in CONFIG["linux"]["namespaces"]]
+    before = node.set_config({**CONFIG, **VM, "linux": {**CONFIG["linux"],
+                                                        "namespaces": namespaces}})
+    holder = ("import socket,sys; s = socket.socket(socket.AF_UNIX); s.bind('\\0sluice/vm'); "
+              "s.listen(); print('held', flush=True); sys.stdin.read()")
+    with subprocess.Popen(["ip", "netns", "exec", pod.name, sys.executable, "-c", holder],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        assert_refused(node.create(), "there is a VM in this pod already")
+        assert read(node.config) == before and os.listdir(node.bundle) == ["config.json"]
+        process.stdin.close()
+    assert node.create().status == 7
+    assert json.loads(read(node.config))["root"]["path"] == os.path.join(node.bundle, "sluice")
 
 
 @test()
@@ -459,6 +481,21 @@ def exec_in_a_vm(lab):
                            "--timeout", "1", "--", "id"], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, check=False)
     assert said.returncode == 126 and "/nonexistent" in said.stderr, said
+
+
+@test()
+def exec_target_of_an_image(lab):
+    """What its environment says is not what the caller says."""
+    node = Node(lab, **{"exec-in-container": True})
+    target = "SLUICE_EXEC_TARGET=container"
+    node.set_config({**CONFIG, **VM, "process": {**CONFIG["process"], "env": [target]}})
+    assert node.create().status == 7
+    annotations = json.loads(read(node.config))["annotations"]
+    for annotated, inside in ((annotations, True), (CONVERTED["annotations"], False)):
+        node.tell_state({"id": "c1", "bundle": node.bundle, "annotations": annotated})
+        path = write(lab.path("process"), json.dumps({**PROCESS, "env": [target]}))
+        assert node.call("exec", "--process", path, "c1").status == 7
+        assert ("--inherit-env" in json.loads(read(path))["args"]) == inside, (annotated, inside)
 
 
 @test()

@@ -179,6 +179,21 @@ static void test_names_of_podman(void **state)
 		OCI_PASS);
 }
 
+/* Who is in no pod must be meant himself. */
+static void test_name_of_nobody(void **state)
+{
+	struct oci_facts *facts = oci_fixture(NULL);
+
+	facts->container_name = "web";
+	oci_refused("{'annotations': {'sluice.dev/vm': 'wed', 'io.container.manager': 'libpod'}}",
+		facts, -EINVAL, "\"wed\" is not the name of this container, \"web\"");
+	assert_int_equal(decision("{'annotations': {'sluice.dev/vm': 'wed',"
+				  " 'io.container.manager': 'libpod',"
+				  " 'io.kubernetes.cri-o.ContainerType': 'container'}}",
+				 facts),
+		OCI_PASS);
+}
+
 static void test_malformed_annotations(void **state)
 {
 	struct oci_facts *facts = oci_fixture(NULL);
@@ -287,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_infra_containers),
 		cmocka_unit_test(test_names_that_engines_write_down),
 		cmocka_unit_test(test_names_of_podman),
+		cmocka_unit_test(test_name_of_nobody),
 		cmocka_unit_test(test_malformed_annotations),
 		cmocka_unit_test(test_unknown_keys_of_containers_that_pass),
 		cmocka_unit_test(test_namespaces_of_the_node),

@@ -40,7 +40,7 @@ static void check(const char *text, const struct runtime_settings *settings, int
 {
 	json_object *process = tree(text), *wanted = tree(expected);
 	struct err err = { "" };
-	int ret = oci_exec_convert(process, CLIENT, settings, &err);
+	int ret = oci_exec_convert(process, CLIENT, settings, NULL, &err);
 
 	if (ret != expected_ret)
 		fail_msg("%s: %d %s", text, ret, err.text);
@@ -119,7 +119,7 @@ static void refuse(
 {
 	json_object *process = tree(text);
 	struct err err = { "" };
-	int ret = oci_exec_convert(process, CLIENT, settings, &err);
+	int ret = oci_exec_convert(process, CLIENT, settings, NULL, &err);
 
 	if (ret != expected || strstr(err.text, why) == NULL)
 		fail_msg("%s: %d %s", text, ret, err.text);
@@ -144,6 +144,26 @@ static void test_target(void **state)
 		"cwd\",\"/\",\"--\","
 		"\"sh\"],\"cwd\":\"/\",\"env\":[\"SLUICE_EXEC_TARGET=container\","
 		"\"SLUICE_EXEC_TARGET=vm\"]," LEAST ",\"noNewPrivileges\":true}");
+}
+
+/* Engines hand on the image's environment with the caller's. */
+static void test_target_of_the_image(void **state)
+{
+	json_object *process = tree(OUTSIDE);
+	struct err err = { "" };
+
+	assert_int_equal(oci_exec_convert(process, CLIENT, &permissive,
+				 "SLUICE_EXEC_TARGET=container", &err),
+		0);
+	json_object_put(process);
+	process = tree(OUTSIDE);
+	assert_int_equal(
+		oci_exec_convert(process, CLIENT, &plain, "SLUICE_EXEC_TARGET=container", &err), 0);
+	json_object_put(process);
+	process = tree(OUTSIDE);
+	assert_int_equal(
+		oci_exec_convert(process, CLIENT, &permissive, "SLUICE_EXEC_TARGET=vm", &err), 1);
+	json_object_put(process);
 }
 
 static void test_refusals(void **state)
@@ -194,8 +214,8 @@ static void test_many_groups(void **state)
 		for (int i = 0; i < n; i++)
 			json_object_array_add(gids, json_object_new_int64(4000000000 + i));
 		json_object_object_add(user, "additionalGids", gids);
-		assert_int_equal(
-			oci_exec_convert(process, CLIENT, &plain, &err), n == 372 ? 0 : -ERANGE);
+		assert_int_equal(oci_exec_convert(process, CLIENT, &plain, NULL, &err),
+			n == 372 ? 0 : -ERANGE);
 		json_object_put(process);
 	}
 }
@@ -208,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_home),
 		cmocka_unit_test(test_command_is_kept),
 		cmocka_unit_test(test_target),
+		cmocka_unit_test(test_target_of_the_image),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_many_groups),
 	};
