@@ -157,6 +157,7 @@ static const struct setting rows[] = {
 		.required = true, .help = "what is exported" },
 	{ "readonly", SETTING_BOOL, FIELD(spec.readonly), .help = "the root" },
 	{ "volumes", SETTING_ARRAY, .help = "what is mounted in the root, in order" },
+	{ "sysctl", SETTING_OBJECT, .help = "settings of the guest's kernel" },
 	{ "process", SETTING_OBJECT, .required = true, .help = "how the workload is run" },
 	{ "args", SETTING_ARRAY, .required = true, .help = "what is run" },
 	{ "env", SETTING_ARRAY, .help = "its variables" },
@@ -172,6 +173,8 @@ static int decode_parts(const json_t *json, struct container_spec *spec, struct 
 
 	if (ret == 0)
 		ret = take_volumes(json, spec, err);
+	if (ret == 0)
+		ret = sysctls_decode(json_object_get(json, "sysctl"), &spec->sysctls, err);
 	if (ret == 0)
 		ret = take_args(json, spec, err);
 	if (ret == 0)
@@ -225,6 +228,7 @@ void container_spec_free(struct container_spec *spec)
 	free(spec->volumes);
 	free(spec->hostname);
 	free(spec->share);
+	sysctls_free(&spec->sysctls);
 	process_spec_free(&spec->process);
 	free_strings(spec->args);
 	free_strings(spec->env);

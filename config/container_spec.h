@@ -20,6 +20,7 @@
  *                  optional }: in the order of mounting. Those that are no tmpfs are vol/0,
  *                  vol/1 ... of the share, in this order. What is to be read-only on virtiofs,
  *                  the root too, is mounted so
+ *   sysctl {}      { "net.ipv4.ip_forward": "1" }: of the guest's kernel, sysctls.h
  *   process *      process_spec.h
  *   args * []      strings, at least one
  *   env []         "NAME=VALUE"
@@ -45,6 +46,7 @@
 
 #include "config/machine_spec.h"
 #include "config/process_spec.h"
+#include "config/sysctls.h"
 #include "lib/err.h"
 
 #define CONTAINER_SPEC_VERSION 1
@@ -64,6 +66,7 @@ struct container_spec {
 	bool readonly;
 	struct machine_mount *volumes; /* source NULL */
 	size_t n_volumes;
+	struct sysctls sysctls;
 	struct process_spec process;
 	char **args, **env; /* ended by NULL */
 };

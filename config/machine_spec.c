@@ -131,6 +131,7 @@ static const struct setting rows[] = {
 	{ "sharedPorts", SETTING_LIST,
 		SETTING_LIST_FIELD(struct spec_entry, spec.shared_ports, spec.n_shared_ports),
 		.min = 1, .max = UINT16_MAX, .help = "TCP ports of the pod on the loopback" },
+	{ "sysctl", SETTING_OBJECT, .help = "settings of its kernel" },
 	{ "process", SETTING_OBJECT, .required = true, .help = "how the workload is run" },
 };
 
@@ -159,6 +160,8 @@ static int decode_parts(const json_t *json, struct machine_spec *spec, struct er
 	if (ret == 0)
 		ret = machine_net_decode(
 			json_object_get(json, "network"), "network.", &spec->net, err);
+	if (ret == 0)
+		ret = sysctls_decode(json_object_get(json, "sysctl"), &spec->sysctls, err);
 	if (ret == 0)
 		ret = process_spec_decode(
 			json_object_get(json, "process"), "process.", &spec->process, err);
@@ -200,6 +203,12 @@ static bool put(json_t *object, const char *key, json_t *value)
 	return json_object_set_new(object, key, value) == 0;
 }
 
+/* None are not said. */
+static bool put_sysctls(json_t *json, const struct sysctls *sysctls)
+{
+	return sysctls->n == 0 || put(json, "sysctl", sysctls_encode(sysctls));
+}
+
 static json_t *encode(const struct machine_spec *spec)
 {
 	const struct spec_entry entry = { .spec = *spec, .version = MACHINE_SPEC_VERSION };
@@ -208,6 +217,7 @@ static json_t *encode(const struct machine_spec *spec)
 	if (json != NULL && put(json, "network", machine_net_encode(&spec->net)) &&
 		put(json, "root", settings_to_json(&root_table, 0, &spec->root)) &&
 		json_items_put(json, &mounts, spec->mounts, spec->n_mounts) &&
+		put_sysctls(json, &spec->sysctls) &&
 		put(json, "process", process_spec_encode(&spec->process)))
 		return json;
 	json_decref(json);
@@ -233,6 +243,7 @@ void machine_spec_free(struct machine_spec *spec)
 	for (size_t i = 0; i < spec->n_mounts; i++)
 		free_mount(&spec->mounts[i]);
 	free(spec->mounts);
+	sysctls_free(&spec->sysctls);
 	process_spec_free(&spec->process);
 	*spec = (struct machine_spec) { .hostname = NULL };
 }

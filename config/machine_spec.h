@@ -27,12 +27,14 @@
  *                  missing. A tmpfs has no source
  *   sharedPorts    [ 8080 ]: TCP ports of programs beside the machine, which it reaches on its own
  *                  127.0.0.1 and ::1
+ *   sysctl {}      { "net.ipv4.ip_forward": "1" }: of its kernel, sysctls.h
  *   process *      process_spec.h
  */
 
 #include "config/machine_net.h"
 #include "config/process_spec.h"
 #include "config/shared_ports.h"
+#include "config/sysctls.h"
 
 #define MACHINE_SPEC_VERSION 1
 #define MACHINE_SPEC_MAX     (1U << 20) /* bytes of its JSON */
@@ -61,6 +63,7 @@ struct machine_spec {
 	size_t n_mounts;
 	uint16_t shared_ports[SHARED_PORTS_MAX];
 	uint8_t n_shared_ports;
+	struct sysctls sysctls;
 	struct process_spec process;
 };
 

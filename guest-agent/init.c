@@ -25,6 +25,7 @@
 #include "guest-agent/net.h"
 #include "guest-agent/power.h"
 #include "guest-agent/power_button.h"
+#include "guest-agent/sysctl.h"
 #include "guest-agent/volumes.h"
 #include "lib/agent_wire.h"
 #include "lib/cleanup.h"
@@ -203,6 +204,12 @@ static int start_network(struct init *init, struct err *err)
 	return ret < 0 ? err_wrap(err, ret, "network") : 0;
 }
 
+/* Interfaces are there: they have settings, too. */
+static int apply_sysctls(struct init *init, struct err *err)
+{
+	return sysctl_apply(&init->machine.spec.sysctls, err);
+}
+
 static int share_ports(struct init *init, struct err *err)
 {
 	const struct machine_spec *spec = &init->machine.spec;
@@ -248,6 +255,7 @@ static const struct step guest_steps[] = {
 	{ "spec", decode },
 	{ "hostname", set_hostname },
 	{ "network", start_network },
+	{ "sysctls", apply_sysctls },
 	{ "ports", share_ports },
 	{ "root", mount_root },
 	{ "volumes", mount_volumes },

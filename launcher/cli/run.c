@@ -272,6 +272,7 @@ static int run(const struct run_options *options, struct err *err)
 		.env = run_options_env(options),
 		.volumes = &options->volumes,
 		.process = &process,
+		.sysctls = &options->container.sysctls,
 		.share = options->container.share };
 	struct vm vm = {
 		.settings = &options->settings, .command = &command, .log = -1, .initrd_fd = -1

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/container_spec.h"
+#include "config/sysctls.h"
 #include "config/vm_settings.h"
 #include "launcher/oci/oci_annotations.h"
 #include "launcher/oci/oci_exec.h"
@@ -58,6 +59,31 @@ static int put_hostname(struct conversion *c, struct err *err)
 	return oci_put(c->container, "hostname", json_object_new_string(name), err);
 }
 
+/* The pod's namespaces keep them too, as they would have them without a VM: programs beside it may
+ * count on that. */
+static int put_sysctls(struct conversion *c, json_object *linux_part, struct err *err)
+{
+	json_object *from, *to;
+	struct lh_entry *entry;
+	int ret = oci_get_object(linux_part, "linux.", "sysctl", &from, err);
+
+	if (ret < 0 || from == NULL)
+		return ret;
+	to = json_object_new_object();
+	ret = oci_put(c->container, "sysctl", to, err);
+	lh_foreach (json_object_get_object(from), entry) {
+		const char *key = lh_entry_k(entry), *value = NULL;
+
+		if (ret == 0 && !sysctls_is_key(key))
+			ret = err_set(err, -EINVAL, "linux.sysctl: a key is no name of a sysctl");
+		if (ret == 0)
+			ret = oci_get_string(from, "linux.sysctl.", key, &value, err);
+		if (ret == 0 && value != NULL)
+			ret = oci_put(to, key, json_object_new_string(value), err);
+	}
+	return ret;
+}
+
 static int begin_container(struct conversion *c, struct err *err)
 {
 	json_object *linux_part = oci_make_object(c->config, "linux");
@@ -74,6 +100,8 @@ static int begin_container(struct conversion *c, struct err *err)
 			&c->says, c->facts->settings->annotations, c->settings, err);
 	if (ret == 0)
 		ret = oci_resources_convert(linux_part, c->facts->settings, c->settings, err);
+	if (ret == 0)
+		ret = put_sysctls(c, linux_part, err);
 	return ret < 0 ? ret : put_hostname(c, err);
 }
 
@@ -196,7 +224,7 @@ static int convert(struct conversion *c, struct err *err)
 	if (ret == 0)
 		ret = oci_get_array(c->config, "", "mounts", &mounts, err);
 	if (ret == 0)
-		ret = oci_mounts_part(mounts, &c->wishes, &c->mounts, err);
+		ret = oci_mounts_part(mounts, c->facts, &c->wishes, &c->mounts, err);
 	if (ret < 0)
 		return ret;
 	c->nfs = oci_volumes_have_nfs(&c->wishes) || setting_is(c, "root", "nfs");

@@ -53,6 +53,9 @@ struct oci_facts {
 	/* Of settings->machine_root, ended by NULL: top-level directories besides usr that are
 	 * bound too (machine_parts.h); NULL: none */
 	const char *const *machine_dirs;
+	/* A directory that is bound to /dev/shm is memory of the node's, of this size (0: any) */
+	bool shm_is_memory;
+	uint64_t shm_bytes;
 	uint64_t nofile_hard; /* RLIMIT_NOFILE that may be given away */
 };
 

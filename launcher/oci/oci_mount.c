@@ -87,7 +87,7 @@ static int classify(struct oci_mount *mount, struct err *err)
 
 	if (is_kernel_mount(mount))
 		mount->use = OCI_MOUNT_KERNEL;
-	else if (strcmp(mount->destination, "/dev/shm") == 0)
+	else if (is_bind(mount) && strcmp(mount->destination, "/dev/shm") == 0)
 		mount->use = OCI_MOUNT_SHM;
 	else if (strcmp(mount->type, "tmpfs") == 0 && !is_bind(mount))
 		mount->use = OCI_MOUNT_TMPFS;

@@ -14,7 +14,7 @@
 
 enum oci_mount_use {
 	OCI_MOUNT_KERNEL, /* /proc and the like: of the machine root as it is */
-	OCI_MOUNT_SHM,    /* /dev/shm: the machine root has one of its own, and the guest */
+	OCI_MOUNT_SHM,    /* bound to /dev/shm: memory of the node's, or a volume as any other */
 	OCI_MOUNT_POD,    /* /etc/hosts and the like: sluice-vm reads the pod from it */
 	OCI_MOUNT_TMPFS,  /* memory: of the guest's */
 	OCI_MOUNT_SHARE,  /* a volume; also the engine's init (--init), which it puts before the

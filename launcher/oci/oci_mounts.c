@@ -2,6 +2,7 @@
 #include "launcher/oci/oci_mounts.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,17 +104,29 @@ static int keep_for_pod(struct oci_mounts *out, const struct oci_mount *mount, s
 	return ret < 0 ? ret : oci_put(copy, "options", oci_words(options), err);
 }
 
-/* Of a /dev/shm with a size, the guest's has that size; of one that the engine shares in the pod,
- * nothing can come over: what is in it is memory of the node's kernel. */
-static int take_shm(struct oci_mounts *out, const struct oci_mount *mount, struct err *err)
+/* Memory of the node's kernel, such as engines bind there for the pod: nothing of it can come over,
+ * but the guest has as much. */
+static int take_memory(struct oci_mounts *out, const struct oci_mount *mount,
+	const struct oci_facts *facts, struct err *err)
 {
-	if (strcmp(mount->type, "tmpfs") != 0)
-		return 0;
-	return add_volume(out, mount, "tmpfs", false, err);
+	cleanup_free char *own = oci_mount_guest_options(mount, false), *options = NULL;
+	json_object *volume;
+	char size[32] = "";
+	int ret = add_volume(out, mount, "tmpfs", false, err);
+
+	if (ret < 0)
+		return ret;
+	if (facts->shm_bytes > 0)
+		snprintf(size, sizeof(size), ",size=%" PRIu64, facts->shm_bytes);
+	if (own == NULL ||
+		asprintf(&options, "%s%smode=1777%s", own, own[0] != '\0' ? "," : "", size) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	volume = json_object_array_get_idx(out->volumes, oci_n_items(out->volumes) - 1);
+	return oci_put(volume, "options", json_object_new_string(options), err);
 }
 
 static int take(struct oci_mounts *out, const struct oci_mount *mount, struct oci_volumes *wishes,
-	struct err *err)
+	const struct oci_facts *facts, struct err *err)
 {
 	switch (mount->use) {
 	case OCI_MOUNT_KERNEL:
@@ -121,7 +134,7 @@ static int take(struct oci_mounts *out, const struct oci_mount *mount, struct oc
 	case OCI_MOUNT_POD:
 		return keep_for_pod(out, mount, err);
 	case OCI_MOUNT_SHM:
-		return take_shm(out, mount, err);
+		return take_memory(out, mount, facts, err);
 	case OCI_MOUNT_TMPFS:
 		return take_tmpfs(out, mount, oci_volumes_find(wishes, mount->destination), err);
 	default:
@@ -129,8 +142,19 @@ static int take(struct oci_mounts *out, const struct oci_mount *mount, struct oc
 	}
 }
 
-int oci_mounts_part(
-	json_object *mounts, struct oci_volumes *wishes, struct oci_mounts *out, struct err *err)
+/* A bind to /dev/shm is a volume, unless it is of memory. */
+static int read_mount(
+	json_object *item, const struct oci_facts *facts, struct oci_mount *mount, struct err *err)
+{
+	int ret = oci_mount_read(item, mount, err);
+
+	if (ret == 0 && mount->use == OCI_MOUNT_SHM && !facts->shm_is_memory)
+		mount->use = OCI_MOUNT_SHARE;
+	return ret;
+}
+
+int oci_mounts_part(json_object *mounts, const struct oci_facts *facts, struct oci_volumes *wishes,
+	struct oci_mounts *out, struct err *err)
 {
 	int ret = 0;
 
@@ -149,9 +173,9 @@ int oci_mounts_part(
 
 		ret = oci_item_object(mounts, "mounts", i, &item, err);
 		if (ret == 0)
-			ret = oci_mount_read(item, &mount, err);
+			ret = read_mount(item, facts, &mount, err);
 		if (ret == 0)
-			ret = take(out, &mount, wishes, err);
+			ret = take(out, &mount, wishes, facts, err);
 	}
 	return ret < 0 ? ret : oci_volumes_check(wishes, err);
 }

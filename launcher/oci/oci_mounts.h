@@ -24,7 +24,7 @@ struct oci_mounts {
 };
 
 /* `mounts`: the array, NULL: none. All of *out is to be freed, whatever this returns. */
-int oci_mounts_part(
-	json_object *mounts, struct oci_volumes *wishes, struct oci_mounts *out, struct err *err);
+int oci_mounts_part(json_object *mounts, const struct oci_facts *facts, struct oci_volumes *wishes,
+	struct oci_mounts *out, struct err *err);
 
 void oci_mounts_free(struct oci_mounts *mounts);

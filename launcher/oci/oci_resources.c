@@ -89,9 +89,32 @@ static int convert_memory(json_object *resources, const struct runtime_settings 
 
 /* --- processors ------------------------------------------------------------------------------ */
 
+/* How many processors a list such as "0-3,8" has; 0: it has none, or is no list. */
+static uint64_t count_cpus(const char *list)
+{
+	uint64_t n = 0;
+
+	while (list != NULL && *list >= '0' && *list <= '9') {
+		char *end;
+		uint64_t first = strtoull(list, &end, 10), last = first;
+
+		if (*end == '-')
+			last = strtoull(end + 1, &end, 10);
+		if (last < first || last - first >= CPUS_MAX || n > CPUS_MAX)
+			return 0;
+		n += last - first + 1;
+		if (*end == '\0' || *end == '\n')
+			return n;
+		list = *end == ',' ? end + 1 : NULL;
+	}
+	return 0;
+}
+
+/* What the limit amounts to, rounded up, and no more than the processors it may run on. */
 static int convert_cpus(json_object *resources, json_object *settings, struct err *err)
 {
-	uint64_t period = 0, n;
+	uint64_t period = 0, n = 0, set;
+	const char *list = NULL;
 	int64_t quota = 0;
 	json_object *cpu;
 	int ret = oci_get_object(resources, "linux.resources.", "cpu", &cpu, err);
@@ -101,9 +124,17 @@ static int convert_cpus(json_object *resources, json_object *settings, struct er
 			cpu, "linux.resources.cpu.", "quota", INT64_MIN, INT64_MAX, &quota, err);
 	if (ret == 0)
 		ret = oci_get_uint(cpu, "linux.resources.cpu.", "period", UINT64_MAX, &period, err);
-	if (ret < 0 || quota <= 0 || json_object_object_get_ex(settings, "cpus", NULL))
+	if (ret == 0)
+		ret = oci_get_string(cpu, "linux.resources.cpu.", "cpus", &list, err);
+	if (ret < 0 || json_object_object_get_ex(settings, "cpus", NULL))
 		return ret;
-	n = ((uint64_t)quota - 1) / (period > 0 ? period : PERIOD_US) + 1;
+	if (quota > 0)
+		n = ((uint64_t)quota - 1) / (period > 0 ? period : PERIOD_US) + 1;
+	set = count_cpus(list);
+	if (set > 0 && (n == 0 || set < n))
+		n = set;
+	if (n == 0)
+		return 0;
 	return put_number(settings, "cpus", n < CPUS_MAX ? n : CPUS_MAX, err);
 }
 

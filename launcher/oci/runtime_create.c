@@ -2,11 +2,16 @@
 #include "launcher/oci/runtime_create.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #include "launcher/oci/machine_parts.h"
 #include "launcher/oci/machine_root.h"
@@ -64,6 +69,30 @@ static void look_at_container(struct creation *c, const struct runtime_settings 
 	};
 }
 
+/* A tmpfs of its own, as engines make them for pods, and not a directory in one. */
+static bool is_tmpfs(const char *path, struct statfs *fs)
+{
+	struct statx st;
+
+	return path != NULL && statfs(path, fs) == 0 && fs->f_type == TMPFS_MAGIC &&
+	       statx(AT_FDCWD, path, 0, 0, &st) == 0 &&
+	       (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+/* What is bound to /dev/shm. The node's own is of a size that means nothing to a guest. */
+static void look_at_shm(struct creation *c, json_object *config)
+{
+	const char *source = oci_mount_points_source(config, "/dev/shm");
+	struct stat own = { 0 }, bound = { 0 };
+	struct statfs fs;
+
+	if (!is_tmpfs(source, &fs))
+		return;
+	c->facts.shm_is_memory = true;
+	if (stat("/dev/shm", &own) < 0 || stat(source, &bound) < 0 || own.st_dev != bound.st_dev)
+		c->facts.shm_bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
+}
+
 /* What a VM takes besides. */
 static int look_at_node(struct creation *c, struct err *err)
 {
@@ -117,6 +146,7 @@ static int convert(struct creation *c, json_object *config, struct err *err)
 	ret = runtime_pod_check(config, err);
 	if (ret < 0)
 		return ret;
+	look_at_shm(c, config);
 	ret = oci_convert(config, &c->facts, &container, err);
 	if (ret < 0)
 		ret = err_wrap(err, ret, "config.json");

@@ -190,5 +190,8 @@ int describe_machine(const struct vm *vm, struct machine_spec *spec, struct err 
 		ret = describe_ports(vm, spec, err);
 	if (ret == 0 && process_spec_copy(vm->command->process, &spec->process) < 0)
 		ret = NO_MEMORY(err);
+	if (ret == 0 && vm->command->sysctls != NULL &&
+		sysctls_copy(vm->command->sysctls, &spec->sysctls) < 0)
+		ret = NO_MEMORY(err);
 	return ret;
 }

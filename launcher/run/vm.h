@@ -60,6 +60,7 @@ struct vm_command {
 	char *const *env;
 	const struct volumes *volumes;
 	const struct process_spec *process;
+	const struct sysctls *sysctls; /* NULL: none */
 	const char *
 		share; /* a share that is ready (share.h), of which root and volumes are; or NULL */
 };

@@ -164,10 +164,9 @@ def vm_one_per_pod(lab, kind):
     with kind.podman(lab) as engine:
         engine.call("pod", "create", "--name", "front")
         first = engine.start(SLEEPER, "--pod=front").wait_for_log("ready")
-        second = engine.start("echo started", "--pod=front")
-        assert second.wait(30) != 0
-        out, err = second.logs()
-        assert not out and "pod" in err, (out, err)
+        second = engine.run("echo started", "--pod=front")
+        assert second.status != 0 and second.out == b"", second.out
+        assert b"there is a VM in this pod already" in second.err, second.err
         first.exec("true").check()
         # What goes makes room.
         first.call("rm", "-f", "-t", "0")

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -303,6 +304,41 @@ def create_in_a_pod_with_a_vm(lab):
         process.stdin.close()
     assert node.create().status == 7
     assert json.loads(read(node.config))["root"]["path"] == os.path.join(node.bundle, "sluice")
+
+
+@test()
+def create_looks_at_volumes(lab):
+    """What is memory, what connects nobody, and what is missing in a root that cannot be written."""
+    node = Node(lab)
+    root, memory, path = lab.path("rootfs"), lab.path("memory"), lab.path("socket")
+    os.mkdir(root)
+    os.mkdir(memory)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "shm", memory], check=True)
+
+    def create(*binds, cwd="/"):
+        mounts = [{"destination": at, "type": "bind", "source": source, "options": ["rbind"]}
+                  for source, at in binds]
+        node.set_config({**CONFIG, **VM, "mounts": [*CONFIG["mounts"], *mounts],
+                         "root": {"path": root, "readonly": True},
+                         "process": {**CONFIG["process"], "cwd": cwd}})
+        call = node.create()
+        made = os.path.join(node.bundle, "sluice", "sluice", "container.json")
+        return call, json.loads(read(made)) if call.status == 7 else None
+
+    _, container = create((memory, "/dev/shm"), (memory, "/data"), cwd="/srv/deep")
+    shm, data = container["volumes"]
+    assert shm["kind"] == "tmpfs" and shm["options"].endswith(f",size={3 << 20}"), shm
+    assert data["kind"] == "virtiofs", data
+    assert os.path.isdir(os.path.join(root, "srv", "deep"))
+    _, container = create((root, "/dev/shm"), cwd="/dev/shm/here")
+    assert container["volumes"][0]["kind"] == "virtiofs", container
+    assert not os.path.exists(os.path.join(root, "dev", "shm", "here"))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        os.mkfifo(lab.path("fifo"))
+        for source, what in ((path, "unix socket"), (lab.path("fifo"), "named pipe")):
+            call, _ = create((source, "/run/x.sock"))
+            assert_refused(call, f"mounts: /run/x.sock: is a {what}, which connects nobody")
 
 
 @test()

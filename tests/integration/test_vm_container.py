@@ -51,8 +51,9 @@ def container_is_told(lab):
         Calico(lab), env=["PATH=/bin", "WORD=two words", "LINES=a\nb"],
         process={"cwd": "/var", "user": "33:4", "additionalGids": [29], "umask": 0o27,
                  "rlimits": [{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}],
-                 "capabilities": [], "noNewPrivileges": True})
-    done = box.run("hostname; pwd; id -u; id -G; umask; ulimit -n; env | sort; "
+                 "capabilities": [], "noNewPrivileges": True},
+        sysctl={"net.ipv4.conf.eth0.accept_local": "1", "kernel.shmmni": "77"})
+    done = box.run("cat /proc/sys/net/ipv4/conf/eth0/accept_local /proc/sys/kernel/shmmni >&2; hostname; pwd; id -u; id -G; umask; ulimit -n; env | sort; "
                    "grep CapEff /proc/self/status; cat /etc/hosts; echo err >&2; exit 7").check(7)
     lines = done.out.decode().split("\n")
     assert lines[:6] == ["web-0", "/var", "33", "4 29", "0027", "100"], lines
@@ -60,7 +61,7 @@ def container_is_told(lab):
     assert env == ["LINES=a", "PATH=/bin", "WORD=two words"], lines
     assert any(line.split() == ["CapEff:", "0" * 16] for line in lines), lines
     assert "10.9.9.9\tfrom-the-pod" in lines or "10.9.9.9 from-the-pod" in lines, lines
-    assert done.err == b"err\n", done.err
+    assert done.err == b"1\n77\nerr\n", done.err
     assert box.leftovers() == [], box.leftovers()
 
 

@@ -32,6 +32,8 @@ struct oci_facts *oci_fixture(struct runtime_settings **settings)
 		.has_cache = true,
 		.has_alternatives = true,
 		.nofile_hard = 20000,
+		.shm_is_memory = true,
+		.shm_bytes = 64000 << 10,
 	};
 	if (settings != NULL)
 		*settings = &made;

@@ -115,7 +115,7 @@ static void test_refused(void **state)
 		"4095 bytes)");
 	refused(WITH("\"rootfs\": \"/\""),
 		"container spec: rootfs: unknown key (allowed: version, settings, hostname, share, "
-		"readonly, volumes, process, args, env)");
+		"readonly, volumes, sysctl, process, args, env)");
 	refused(WITH("\"version\": 1"),
 		"container spec: line 1: duplicate object key near '\"version\"'");
 	refused("{ \"version\": 1, \"share\": \"/s\", \"process\": { \"cwd\": \"x\" }, "
@@ -135,6 +135,26 @@ static void test_refused_vectors(void **state)
 	refused(WITH("\"env\": [ null ]"), "container spec: env[0]: must be NAME=VALUE");
 	refused(WITH("\"settings\": { \"memory\": 448 }"),
 		"container spec: settings.memory: must be text");
+}
+
+static void test_sysctls(void **state)
+{
+	struct container_spec spec = good(
+		WITH("\"sysctl\": { \"net.ipv4.ip_forward\": \"1\", \"kernel/shmmax\": \"\" }"));
+
+	assert_int_equal(spec.sysctls.n, 2);
+	assert_string_equal(spec.sysctls.item[0].key, "net.ipv4.ip_forward");
+	assert_string_equal(spec.sysctls.item[0].value, "1");
+	container_spec_free(&spec);
+	refused(WITH("\"sysctl\": []"), "container spec: sysctl: an array is not allowed (must be an object)");
+	refused(WITH("\"sysctl\": { \"net.x\": 1 }"),
+		"container spec: sysctl.net.x: must be text of at most 4095 bytes");
+	refused(WITH("\"sysctl\": { \"../../etc/passwd\": \"x\" }"),
+		"container spec: sysctl: \"../../etc/passwd\" is not allowed (must be a name such "
+		"as \"net.ipv4.ip_forward\")");
+	refused(WITH("\"sysctl\": { \"a..b\": \"x\" }"),
+		"container spec: sysctl: \"a..b\" is not allowed (must be a name such as "
+		"\"net.ipv4.ip_forward\")");
 }
 
 static void test_refused_volumes(void **state)
@@ -220,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_least),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_refused_vectors),
+		cmocka_unit_test(test_sysctls),
 		cmocka_unit_test(test_refused_volumes),
 		cmocka_unit_test(test_process_copy),
 		cmocka_unit_test(test_layer),

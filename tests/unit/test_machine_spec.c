@@ -72,6 +72,7 @@ static const char everything[] =
 	"     \"options\": \"vers=4.2\", \"readonly\": true, \"optional\": true },"
 	"   { \"kind\": \"tmpfs\", \"destination\": \"/tmp\", \"options\": \"size=1m\" } ],"
 	" \"sharedPorts\": [ 8080, 9090 ],"
+	" \"sysctl\": { \"net.ipv4.ip_forward\": \"1\" },"
 	" \"process\": { \"cwd\": \"/\", \"user\": \"\" } }";
 
 static void test_everything(void **state)

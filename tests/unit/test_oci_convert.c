@@ -228,6 +228,14 @@ static void test_sizes(void **state)
 	expect_sizes(facts, "{'cpu': {'quota': 150000, 'period': 100000}}", "{ \"cpus\": \"2\" }");
 	expect_sizes(facts, "{'cpu': {'quota': 100000, 'period': 100000}}", "{ \"cpus\": \"1\" }");
 	expect_sizes(facts, "{'cpu': {'quota': 1}}", "{ \"cpus\": \"1\" }");
+	/* Without a limit, as many as it may run on; never more. */
+	expect_sizes(facts, "{'cpu': {'cpus': '0-2,8'}}", "{ \"cpus\": \"4\" }");
+	expect_sizes(facts, "{'cpu': {'cpus': '3', 'quota': 200000}}", "{ \"cpus\": \"1\" }");
+	expect_sizes(facts, "{'cpu': {'cpus': '0-7', 'quota': 200000}}", "{ \"cpus\": \"2\" }");
+	expect_sizes(facts, "{'cpu': {'cpus': ''}}", "{ }");
+	expect_sizes(facts, "{'cpu': {'cpus': '7-3'}}", "{ }");
+	expect_sizes(facts, "{'cpu': {'cpus': '0-99999999999999999999'}}", "{ }");
+	expect_sizes(facts, "{'cpu': {'cpus': '1,x'}}", "{ }");
 	expect_sizes(facts, "{'cpu': {'quota': -1, 'period': 100000}}", "{ }");
 	expect_sizes(facts, "{'cpu': {'quota': 9223372036854775807, 'period': 1}}",
 		"{ \"cpus\": \"256\" }");

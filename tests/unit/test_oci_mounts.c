@@ -128,7 +128,19 @@ static void test_shared_memory(void **state)
 	oci_expect(oci_mount_at(config, "/dev/shm"), "type", "tmpfs");
 	oci_expect(oci_mount_at(config, "/dev/shm"), "options",
 		"[ \"nosuid\", \"nodev\", \"exec\", \"mode=1777\", \"size=512m\" ]");
-	oci_expect(container, "volumes", "[ ]");
+	oci_expect(container, "volumes/0/kind", "tmpfs");
+	oci_expect(container, "volumes/0/options", "noexec,mode=1777,size=65536000");
+	json_object_put(container);
+	json_object_put(config);
+	facts->shm_bytes = 0;
+	container = oci_converted(bound, facts, NULL);
+	oci_expect(container, "volumes/0/options", "noexec,mode=1777");
+	json_object_put(container);
+	/* A directory of the node's that is no memory is a volume as any other. */
+	facts->shm_is_memory = false;
+	container = oci_converted(bound, facts, &config);
+	oci_expect(container, "volumes/0/kind", "virtiofs");
+	oci_expect(oci_mount_at(config, "/sluice/share/vol/0"), "source", "/s");
 	json_object_put(container);
 	json_object_put(config);
 	container = oci_converted("{'mounts': [{'destination': '/dev/shm', 'type': 'tmpfs',"
