@@ -42,7 +42,12 @@ static const struct setting rows[] = {
 		.help = "whether a container's memory limit is for the VM with all that it takes, "
 			"or for the guest alone (where a RuntimeClass accounts for the rest)" },
 	{ "overhead", SETTING_U32, FIELD(overhead_mib), .unit = "MIB", .preset = "96", .max = 65536,
-		.help = "what a VM takes besides its guest's memory" },
+		.help = "what a VM takes besides its guest's memory; without KVM 64 more, for "
+			"translated code" },
+	{ "overhead-per-gib", SETTING_U32, FIELD(overhead_per_gib_mib), .unit = "MIB",
+		.preset = "12", .max = 1024,
+		.help = "and for each GiB of that, for page tables; always of the container's "
+			"limit" },
 };
 
 static const struct settings table = SETTINGS(rows, NULL);

@@ -35,6 +35,7 @@ struct runtime_settings {
 	uint32_t memory_outside; /* "memory-overhead": "inside" (0, of the container's limit) or
 				    "outside" (1, the RuntimeClass accounts for it) */
 	uint32_t overhead_mib;   /* "overhead", 96: what the VM takes besides the guest's memory */
+	uint32_t overhead_per_gib_mib; /* "overhead-per-gib", 12: and for each GiB of that */
 };
 
 /*

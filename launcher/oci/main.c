@@ -16,6 +16,7 @@
 #include "launcher/oci/runtime_help.h"
 #include "launcher/oci/runtime_log.h"
 #include "launcher/oci/runtime_pass.h"
+#include "launcher/oci/runtime_update.h"
 #include "launcher/oci/runtime_words.h"
 #include "lib/standard_streams.h"
 
@@ -37,12 +38,14 @@ static int act(const struct runtime_words *words, char **argv, struct err *err)
 	struct exec_line line = { .argv = NULL };
 	int ret = runtime_settings_load(NULL, &settings, err);
 
-	if (!is_create(words) && !is_exec(words))
+	if (!is_create(words) && !is_exec(words) && !runtime_update_is_meant(words))
 		return runtime_pass(&settings, argv, err);
 	if (ret == 0)
 		ret = runtime_pass_check(&settings, err);
 	if (ret == 0 && is_create(words))
 		ret = runtime_create(words, &settings, err);
+	else if (ret == 0 && runtime_update_is_meant(words))
+		ret = runtime_update(words, &settings, argv, err);
 	else if (ret == 0)
 		ret = runtime_exec(words, &settings, argv, &line, err);
 	if (ret == 0)

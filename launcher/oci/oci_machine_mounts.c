@@ -42,10 +42,11 @@ static int add_bind(
 	return add(mounts, destination, "bind", source, oci_words(options), err);
 }
 
-static int add_tmpfs(
-	json_object *mounts, const char *destination, const char *mode, struct err *err)
+/* `size` NULL: as much as the container's memory limit lets it have. */
+static int add_tmpfs(json_object *mounts, const char *destination, const char *mode,
+	const char *size, struct err *err)
 {
-	const char *const options[] = { "nosuid", "nodev", mode, NULL };
+	const char *const options[] = { "nosuid", "nodev", mode, size, NULL };
 
 	return add(mounts, destination, "tmpfs", "tmpfs", oci_words(options), err);
 }
@@ -140,11 +141,11 @@ int oci_machine_mounts_add(
 	if (ret == 0)
 		ret = add_shm(mounts, memory_mib, err);
 	if (ret == 0)
-		ret = add_tmpfs(mounts, "/run", "mode=755", err);
+		ret = add_tmpfs(mounts, "/run", "mode=755", NULL, err);
 	if (ret == 0)
-		ret = add_tmpfs(mounts, "/tmp", "mode=1777", err);
+		ret = add_tmpfs(mounts, "/tmp", "mode=1777", NULL, err);
 	if (ret == 0)
-		ret = add_tmpfs(mounts, "/var/cache/sluice", "mode=755", err);
+		ret = add_tmpfs(mounts, "/var/cache/sluice", "mode=755", "size=1g", err);
 	return ret < 0 ? ret : add_listed(mounts, facts->settings->machine_binds, err);
 }
 

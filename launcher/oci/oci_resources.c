@@ -12,9 +12,6 @@
 #define MEMORY_MAX_MIB (1024 * 1024)
 #define CPUS_MAX       256    /* of the setting "cpus" */
 #define PERIOD_US      100000 /* of a quota without one: the kernel's */
-#define NO_LIMIT                                                                                   \
-	(INT64_C(1) << 60) /* engines have several numbers for none, all of them larger            \
-			    */
 
 static int put_number(json_object *settings, const char *key, uint64_t n, struct err *err)
 {
@@ -36,11 +33,28 @@ static int refuse_limit(
 		limit_mib, guest_mib, overhead_mib, guest_mib + overhead_mib);
 }
 
-/* `overhead_mib`: what of the limit is not the guest's. */
-static int size_guest(
-	json_object *settings, uint64_t limit_mib, uint64_t overhead_mib, struct err *err)
+/* What grows with the guest's memory: page tables of each program that maps it, the VMM's own
+ * tables of it. Rounded up. */
+static uint64_t overhead_of(uint64_t guest_mib, uint64_t per_gib_mib)
 {
-	uint64_t most = limit_mib > overhead_mib ? limit_mib - overhead_mib : 0;
+	return (guest_mib * per_gib_mib + 1023) / 1024;
+}
+
+/* The largest guest that has room with that beside it. */
+static uint64_t largest(uint64_t room_mib, uint64_t per_gib_mib)
+{
+	uint64_t most = room_mib / (1024 + per_gib_mib) * 1024 +
+			room_mib % (1024 + per_gib_mib) * 1024 / (1024 + per_gib_mib);
+
+	return most + overhead_of(most, per_gib_mib) > room_mib ? most - 1 : most;
+}
+
+/* `overhead_mib`: what of the limit is not the guest's, whatever its size. */
+static int size_guest(json_object *settings, uint64_t limit_mib, uint64_t overhead_mib,
+	uint64_t per_gib_mib, struct err *err)
+{
+	uint64_t room = limit_mib > overhead_mib ? limit_mib - overhead_mib : 0;
+	uint64_t most = largest(room, per_gib_mib);
 	const char *asked;
 	int ret = oci_get_string(settings, "", "memory", &asked, err);
 	uint64_t wanted = asked != NULL ? strtoull(asked, NULL, 10) : MEMORY_MIN_MIB;
@@ -48,7 +62,8 @@ static int size_guest(
 	if (ret < 0)
 		return ret;
 	if (most < wanted)
-		return refuse_limit(wanted, limit_mib, overhead_mib, err);
+		return refuse_limit(
+			wanted, limit_mib, overhead_mib + overhead_of(wanted, per_gib_mib), err);
 	if (asked != NULL)
 		return 0;
 	return put_number(settings, "memory", most < MEMORY_MAX_MIB ? most : MEMORY_MAX_MIB, err);
@@ -61,7 +76,7 @@ static int raise_limit(json_object *memory, const char *key, uint32_t overhead_m
 	int ret = oci_get_int(
 		memory, "linux.resources.memory.", key, INT64_MIN, INT64_MAX, &bytes, err);
 
-	if (ret < 0 || bytes <= 0 || bytes >= NO_LIMIT)
+	if (ret < 0 || bytes <= 0 || bytes >= OCI_NO_LIMIT)
 		return ret;
 	return oci_put(
 		memory, key, json_object_new_int64(bytes + ((int64_t)overhead_mib << 20)), err);
@@ -79,9 +94,10 @@ static int convert_memory(json_object *resources, const struct runtime_settings 
 	if (ret == 0)
 		ret = oci_get_int(memory, "linux.resources.memory.", "limit", INT64_MIN, INT64_MAX,
 			&limit, err);
-	if (ret < 0 || limit <= 0 || limit >= NO_LIMIT)
+	if (ret < 0 || limit <= 0 || limit >= OCI_NO_LIMIT)
 		return ret;
-	ret = size_guest(settings, (uint64_t)limit >> 20, inside, err);
+	ret = size_guest(
+		settings, (uint64_t)limit >> 20, inside, runtime->overhead_per_gib_mib, err);
 	if (ret == 0)
 		ret = raise_limit(memory, "limit", outside, err);
 	return ret < 0 ? ret : raise_limit(memory, "swap", outside, err);

@@ -13,7 +13,13 @@
 
 #include "lib/err.h"
 
-enum runtime_option_scope { RUNTIME_GLOBAL = 1, RUNTIME_CREATE = 2, RUNTIME_EXEC = 4 };
+enum runtime_option_scope {
+	RUNTIME_GLOBAL = 1,
+	RUNTIME_CREATE = 2,
+	RUNTIME_EXEC = 4,
+	RUNTIME_UPDATE = 8,
+	RUNTIME_CHECKPOINT = 16, /* and restore */
+};
 
 enum runtime_option_id {
 	RUNTIME_OPTION_OTHER, /* nothing that we have to know of */
@@ -28,6 +34,8 @@ enum runtime_option_id {
 	RUNTIME_OPTION_GROUPS,
 	RUNTIME_OPTION_TTY,
 	RUNTIME_OPTION_CAP,
+	RUNTIME_OPTION_RESOURCES,
+	RUNTIME_OPTION_MEMORY,
 };
 
 struct runtime_option {

@@ -45,6 +45,12 @@ static int take(
 	case RUNTIME_OPTION_PROCESS:
 		words->process = word->value;
 		break;
+	case RUNTIME_OPTION_MEMORY:
+		words->memory = word->value;
+		break;
+	case RUNTIME_OPTION_RESOURCES:
+		words->resources = word->value;
+		break;
 	case RUNTIME_OPTION_CONFIG:
 		return err_set(err, -EINVAL,
 			"--config: containers are configured by config.json in their bundle");
@@ -84,6 +90,8 @@ static int take_own(char *const *argv, size_t at, enum runtime_option_scope scop
 			ret = runtime_option_read(argv + at, scope, &word, err);
 			if (ret == 0)
 				ret = take(words, &word, err);
+			if (word.option != NULL && word.option->id == RUNTIME_OPTION_RESOURCES)
+				words->resources_at = at + word.n_words - 1;
 		} else if (options && strcmp(argv[at], "--") == 0) {
 			options = false;
 		} else if (words->id == NULL) {
@@ -100,6 +108,17 @@ static int take_own(char *const *argv, size_t at, enum runtime_option_scope scop
 int runtime_words_parse(int argc, char *const *argv, struct runtime_words *words, struct err *err)
 {
 	size_t at = argc > 0;
+	static const struct {
+		const char *verb;
+		enum runtime_option_scope scope;
+	} verbs[] = {
+		{ "create", RUNTIME_CREATE },
+		{ "run", RUNTIME_CREATE },
+		{ "exec", RUNTIME_EXEC },
+		{ "update", RUNTIME_UPDATE },
+		{ "checkpoint", RUNTIME_CHECKPOINT },
+		{ "restore", RUNTIME_CHECKPOINT },
+	};
 	int ret;
 
 	*words = (struct runtime_words) { .verb = NULL };
@@ -108,9 +127,8 @@ int runtime_words_parse(int argc, char *const *argv, struct runtime_words *words
 		return ret;
 	words->verb = argv[at];
 	words->n_global = at;
-	if (strcmp(words->verb, "create") == 0 || strcmp(words->verb, "run") == 0)
-		return take_own(argv, at + 1, RUNTIME_CREATE, words, err);
-	if (strcmp(words->verb, "exec") == 0)
-		return take_own(argv, at + 1, RUNTIME_EXEC, words, err);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(words->verb, verbs[i].verb) == 0)
+			return take_own(argv, at + 1, verbs[i].scope, words, err);
 	return 0;
 }

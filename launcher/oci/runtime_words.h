@@ -13,14 +13,17 @@
 #include "lib/err.h"
 
 struct runtime_words {
-	const char *verb;    /* NULL: none, as of --version */
-	size_t n_global;     /* words before the verb */
-	const char *bundle;  /* create, run: --bundle, -b; NULL: the working directory */
-	const char *process; /* exec: --process, -p; NULL: the command is on the line */
-	const char *id;      /* create, run, exec; NULL: none was found */
-	size_t id_at;        /* its index */
-	const char *log;     /* --log; NULL */
-	bool log_json;       /* --log-format json */
+	const char *verb;      /* NULL: none, as of --version */
+	size_t n_global;       /* words before the verb */
+	const char *bundle;    /* create, run: --bundle, -b; NULL: the working directory */
+	const char *process;   /* exec: --process, -p; NULL: the command is on the line */
+	const char *resources; /* update: --resources, -r; NULL */
+	size_t resources_at;   /* the index of the word that ends with it */
+	const char *memory;    /* update: --memory, --memory-swap; NULL */
+	const char *id;  /* create, run, exec, update, checkpoint, restore; NULL: none was found */
+	size_t id_at;    /* its index */
+	const char *log; /* --log; NULL */
+	bool log_json;   /* --log-format json */
 };
 
 /*

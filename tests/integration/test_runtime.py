@@ -35,6 +35,7 @@ case " $* " in
 esac
 cp /proc/$$/cmdline cmdline.new
 cp /proc/$$/environ environ
+[ "$1" != update ] || cat >stdin
 ls -l /proc/$$/fd >fds
 mv cmdline.new cmdline
 [ "$1" != --version ] || echo "fake version 1.2.3"
@@ -120,8 +121,8 @@ class Node:
         return subprocess.Popen(
             ["unshare", "-m", "sh", "-c", mount + clear, "-",
              *[f"{name}={value}" for name, value in (env or {}).items()], self.program, *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            preexec_fn=die_with_parent, **options)
+            stdin=options.pop("stdin", subprocess.DEVNULL), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, preexec_fn=die_with_parent, **options)
 
     def call(self, *words, **options):
         for name in ("cmdline", "environ", "state.cmdline"):
@@ -517,6 +518,34 @@ def exec_in_a_vm(lab):
                            "--timeout", "1", "--", "id"], capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, check=False)
     assert said.returncode == 126 and "/nonexistent" in said.stderr, said
+
+
+@test()
+def update_of_a_vm(lab):
+    """Processors change, memory does not: what the engine says is what the VM has."""
+    node = Node(lab, **{"memory-overhead": "outside", "overhead": 100})
+    node.set_config({**CONFIG, **VM})
+    assert node.create().status == 7
+    node.tell_state({**CONVERTED, "bundle": node.bundle})
+    resources = {"cpu": {"quota": 5000}, "memory": {"limit": 1 << 30}}
+    path = write(lab.path("resources"), json.dumps(resources))
+    for words, there in ((["--resources", path], [b"--resources", b"-"]),
+                         ([f"--resources={path}"], [b"--resources=-"]),
+                         (["-r", "-"], [b"-r", b"-"])):
+        with open(path, "rb") as file:
+            call = node.call("update", *words, "c1", stdin=file)
+        assert call.words == [b"update", *there, b"c1"], (call.words, call.err)
+        told = json.loads(read(node.seen, "stdin"))
+        assert told == {"cpu": {"quota": 5000}, "memory": {"limit": (1 << 30) + (100 << 20)}}, told
+        assert json.loads(read(path)) == resources
+    assert node.call("update", "--cpu-quota", "7", "c1").words[1] == b"--cpu-quota"
+    assert_refused(node.call("update", "--memory", "7", "c1"), "memory of a VM cannot be changed")
+    write(path, json.dumps({"memory": {"limit": 2 << 30}}))
+    assert_refused(node.call("update", "-r", path, "c1"), "update: memory.limit: ")
+    assert_refused(node.call("checkpoint", "c1"), "checkpoint: container c1 is a VM")
+    assert_refused(node.call("restore", "--bundle", node.bundle, "c1"), "restore: container c1")
+    node.set_config(CONFIG)
+    assert node.call("restore", "-b", node.bundle, "c1").status == 7
 
 
 @test()

@@ -23,6 +23,7 @@ struct oci_facts *oci_fixture(struct runtime_settings **settings)
 		.programs = "/usr/bin",
 		.annotations = "vmm,root,volumes",
 		.overhead_mib = 96,
+		.overhead_per_gib_mib = 12,
 	};
 	facts = (struct oci_facts) {
 		.settings = &made,

@@ -220,8 +220,9 @@ static void test_sizes(void **state)
 
 	expect_sizes(facts, "{}", "{ }");
 	expect_sizes(facts, "null", "{ }");
-	expect_sizes(facts, "{'memory': {'limit': 536870912}}", "{ \"memory\": \"416\" }");
-	expect_sizes(facts, "{'memory': {'limit': 167772160}}", "{ \"memory\": \"64\" }");
+	expect_sizes(facts, "{'memory': {'limit': 536870912}}", "{ \"memory\": \"411\" }");
+	expect_sizes(facts, "{'memory': {'limit': 8589934592}}", "{ \"memory\": \"8002\" }");
+	expect_sizes(facts, "{'memory': {'limit': 168820736}}", "{ \"memory\": \"64\" }");
 	expect_sizes(facts, "{'memory': {'limit': -1}}", "{ }");
 	expect_sizes(facts, "{'memory': {'limit': 9223372036854771712}}", "{ }");
 	expect_sizes(facts, "{'memory': {'limit': 18446744073709551615}}", "{ }");
@@ -239,9 +240,9 @@ static void test_sizes(void **state)
 	expect_sizes(facts, "{'cpu': {'quota': -1, 'period': 100000}}", "{ }");
 	expect_sizes(facts, "{'cpu': {'quota': 9223372036854775807, 'period': 1}}",
 		"{ \"cpus\": \"256\" }");
-	oci_refused("{'linux': {'resources': {'memory': {'limit': 167772159}}}}", facts, -ENOTSUP,
-		"159 MiB are too little for a guest of 64 MiB and 96 MiB of overhead: give the "
-		"container 160 MiB or more");
+	oci_refused("{'linux': {'resources': {'memory': {'limit': 168820735}}}}", facts, -ENOTSUP,
+		"160 MiB are too little for a guest of 64 MiB and 97 MiB of overhead: give the "
+		"container 161 MiB or more");
 	oci_refused("{'linux': {'resources': {'memory': {'limit': '1g'}}}}", facts, -EINVAL,
 		"linux.resources.memory.limit: must be a whole number");
 	oci_refused("{'annotations': {'sluice.dev/memory': '512'},"
@@ -260,7 +261,7 @@ static void test_overhead_outside(void **state)
 	container = oci_converted("{'linux': {'resources': {'memory': {'limit': 536870912,"
 				  " 'swap': 1073741824}}}}",
 		facts, &config);
-	oci_expect(container, "settings", "{ \"memory\": \"512\" }");
+	oci_expect(container, "settings", "{ \"memory\": \"506\" }");
 	oci_expect(
 		config, "linux/resources/memory", "{ \"limit\": 637534208, \"swap\": 1174405120 }");
 	json_object_put(container);

@@ -61,6 +61,8 @@ static void check(const struct row *row)
 	check_text(row->line, "process", words.process, e->process);
 	check_text(row->line, "id", words.id, e->id);
 	check_text(row->line, "log", words.log, e->log);
+	check_text(row->line, "resources", words.resources, e->resources);
+	check_text(row->line, "memory", words.memory, e->memory);
 	if (words.n_global != e->n_global || words.log_json != e->log_json)
 		fail_msg("%s: %zu words before the verb, json %d", row->line, words.n_global,
 			words.log_json);
@@ -118,7 +120,13 @@ static const struct row containerd[] = {
 			.log_json = true } },
 	{ "--root /r --log /l --log-format json kill --all c1 9",
 		{ .verb = "kill", .n_global = 7, .log = "/l", .log_json = true } },
-	{ "--root /r update --resources - c1", { .verb = "update", .n_global = 3 } },
+	{ "--root /r update --resources - c1",
+		{ .verb = "update", .n_global = 3, .id = "c1", .resources = "-" } },
+	{ "update -r=/f --memory 5 --cpu-quota 7 c1",
+		{ .verb = "update", .n_global = 1, .id = "c1", .resources = "/f", .memory = "5" } },
+	{ "checkpoint --image-path /i c1", { .verb = "checkpoint", .n_global = 1, .id = "c1" } },
+	{ "restore --image-path /i --bundle /b --detach c1",
+		{ .verb = "restore", .n_global = 1, .id = "c1", .bundle = "/b" } },
 	{ "--root /r events --stats c1", { .verb = "events", .n_global = 3 } },
 };
 

@@ -92,7 +92,7 @@ static void test_q35_under_kvm(void **state)
 static void test_microvm_without_kvm(void **state)
 {
 	const char *expected[] = { QEMU_HEAD, "-machine", "microvm,memory-backend=ram", "-accel",
-		"tcg", "-cpu", "max", QEMU_MEMORY,
+		"tcg,tb-size=64", "-cpu", "max", QEMU_MEMORY,
 		"rdinit=/init quiet console=ttyS0 reboot=t tsc_early_khz=2345678 tsc=reliable",
 		QEMU_CHANNELS, "-chardev", "socket,id=link0,path=/run/sluice/web.sock,reconnect=1",
 		"-netdev", "vhost-user,id=net0,chardev=link0", "-device",
