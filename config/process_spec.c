@@ -198,6 +198,7 @@ static const struct setting rows[] = {
 	{ "ambientCapabilities", SETTING_ARRAY, .help = "those it has if it is not root" },
 	{ "noNewPrivileges", SETTING_BOOL, FIELD(no_new_privileges),
 		.help = "execve(2) gives it none" },
+	{ "init", SETTING_BOOL, FIELD(init), .help = "a workload is the child of an init" },
 	{ "terminal", SETTING_BOOL, FIELD(terminal), .help = "it has one" },
 	{ "rows", SETTING_U32, FIELD(rows), .max = UINT16_MAX, .help = "of the terminal" },
 	{ "columns", SETTING_U32, FIELD(columns), .max = UINT16_MAX, .help = "of the terminal" },

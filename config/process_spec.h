@@ -20,6 +20,8 @@
  *   ambientCapabilities []
  *                      those of them that a user who is not root keeps
  *   noNewPrivileges    false
+ *   init               false: of a workload, it is not process 1 of its PID namespace, but the
+ *                      child of one that hands signals on and waits for orphans
  *
  * An exec leaves out what it takes over from the workload: all of these but terminal, rows,
  * columns.
@@ -57,6 +59,7 @@ struct process_spec {
 	size_t n_rlimits;
 	uint64_t capabilities, ambient; /* bit N: capability N of linux/capability.h */
 	bool no_new_privileges;
+	bool init;
 	bool terminal;
 	uint16_t rows, columns;
 };

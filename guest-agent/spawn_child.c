@@ -19,6 +19,7 @@
 #include "guest-agent/guest_root.h"
 #include "guest-agent/guest_user.h"
 #include "guest-agent/privileges.h"
+#include "guest-agent/small_init.h"
 #include "lib/unix_socket.h"
 
 #define NOT_EXECUTABLE 126
@@ -299,9 +300,13 @@ _Noreturn void spawn_child(const struct spawn_plan *plan, const struct spawn_end
 	char *home = NULL;
 	char **env;
 
+	if (enter_root(plan, &err) < 0)
+		fail(ends.report, NOT_EXECUTABLE, &err);
+	if (plan->as_init && plan->spec->init && small_init_begin(&err) < 0)
+		fail(ends.report, NOT_EXECUTABLE, &err);
 	reset_signals(plan->ignored);
 	setsid();
-	if (enter_root(plan, &err) < 0 || place_ends(plan, &ends, &err) < 0)
+	if (place_ends(plan, &ends, &err) < 0)
 		fail(ends.report, NOT_EXECUTABLE, &err);
 	mount_console(plan);
 	make_directory(plan);

@@ -11,6 +11,7 @@
 #include "config/vm_settings.h"
 #include "launcher/oci/oci_annotations.h"
 #include "launcher/oci/oci_exec.h"
+#include "launcher/oci/oci_init.h"
 #include "launcher/oci/oci_json.h"
 #include "launcher/oci/oci_machine_mounts.h"
 #include "launcher/oci/oci_mounts.h"
@@ -29,7 +30,8 @@ struct conversion {
 	struct oci_volumes wishes;
 	struct oci_mounts mounts;
 	json_object *container, *settings;
-	bool nfs; /* something is served over NFS */
+	bool nfs;  /* something is served over NFS */
+	bool init; /* the engine had put one before the command */
 };
 
 /* --- container.json -------------------------------------------------------------------------- */
@@ -169,6 +171,13 @@ static int convert_root(struct conversion *c, struct err *err)
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
+static int put_init(struct conversion *c, struct err *err)
+{
+	json_object *spec = json_object_object_get(c->container, "process");
+
+	return c->init ? oci_put(spec, "init", json_object_new_boolean(true), err) : 0;
+}
+
 static int convert_process(struct conversion *c, struct err *err)
 {
 	json_object *process;
@@ -179,6 +188,8 @@ static int convert_process(struct conversion *c, struct err *err)
 	if (process == NULL)
 		return err_set(err, -EINVAL, "process: missing");
 	ret = oci_process_take(process, c->container, err);
+	if (ret == 0)
+		ret = put_init(c, err);
 	return ret < 0 ? ret : oci_process_convert(process, c->facts, c->nfs, err);
 }
 
@@ -221,6 +232,8 @@ static int convert(struct conversion *c, struct err *err)
 	json_object *mounts;
 	int ret = begin_container(c, err);
 
+	if (ret == 0)
+		ret = oci_init_strip(c->config, &c->init, err);
 	if (ret == 0)
 		ret = oci_get_array(c->config, "", "mounts", &mounts, err);
 	if (ret == 0)

@@ -17,8 +17,7 @@ enum oci_mount_use {
 	OCI_MOUNT_SHM,    /* bound to /dev/shm: memory of the node's, or a volume as any other */
 	OCI_MOUNT_POD,    /* /etc/hosts and the like: sluice-vm reads the pod from it */
 	OCI_MOUNT_TMPFS,  /* memory: of the guest's */
-	OCI_MOUNT_SHARE,  /* a volume; also the engine's init (--init), which it puts before the
-			   * command: in the guest too it is process 1 of what it ran */
+	OCI_MOUNT_SHARE,  /* a volume */
 };
 
 struct oci_mount {

@@ -297,6 +297,38 @@ static void test_failures(void **state)
 	lab_stop(&lab);
 }
 
+/* Who is not process 1 is ended by a signal that it does not listen for; orphans are waited for. */
+static void test_small_init(void **state)
+{
+	struct lab_client client, exec;
+	struct lab lab;
+
+	lab_start(&lab,
+		&(struct lab_plan) { .spec = "{\"init\":true}",
+			.argv = words("sh", "-c",
+				"echo $$; (sleep 0.01 &); cat /proc/1/comm; exec sleep 72005") });
+	client_open(&client, &lab);
+	client_attach(&client, 0, 0);
+	client_await_text(&client, "2\nsluice-init\n");
+	client_run(&exec, &lab,
+		"n=0; while grep -q '^State:.Z' /proc/[0-9]*/status && [ $n -lt 200 ]; do "
+		"sleep 0.05; n=$((n + 1)); done; grep -c '^State:.Z' /proc/[0-9]*/status | "
+		"grep -c ':1$'; readlink /proc/1/fd/* | wc -l");
+	assert_string_equal(client_text(&exec, 0), "0\n0\n");
+	client_close(&exec);
+	client_signal(&client, SIGTERM);
+	client_await(&client, &client.has_ended);
+	client_check_exit(&client, 128 + SIGTERM);
+	client_close(&client);
+	lab_await_news(&lab, 'e');
+	lab_stop(&lab);
+
+	lab_start(
+		&lab, &(struct lab_plan) { .spec = "{\"init\":true}", .argv = words("nonesuch") });
+	check_error(&lab, 127, "nonesuch: not found in PATH");
+	lab_stop(&lab);
+}
+
 /* As a container's: it is root's, whoever the workload is. */
 static void test_missing_directory_is_made(void **state)
 {
@@ -470,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_waits_for_acknowledgement),
 		cmocka_unit_test(test_last_attachment_wins),
 		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_small_init),
 		cmocka_unit_test(test_its_end_ends_execs),
 		cmocka_unit_test(test_groups_of_execs),
 		cmocka_unit_test(test_failures),

@@ -155,17 +155,25 @@ static void test_bad_processes(void **state)
 		oci_refused(cases[i].changes, facts, cases[i].code, cases[i].words);
 }
 
-/* What the engine puts before the command is there in the guest, for the workload to be run by. */
+/* The engine's goes with its mount; what is the image's own stays. */
 static void test_init(void **state)
 {
-	static const char bound[] =
-		"{'process': {'args': ['/run/podman-init', '--', 'sleep', '--']},"
-		" 'mounts': [{'destination': '/run/podman-init', 'type': 'bind',"
-		" 'source': '/usr/bin/catatonit', 'options': ['bind', 'ro']}]}";
-	json_object *container = oci_converted(bound, oci_fixture(NULL), NULL);
+	static const char mounted[] =
+		"{'process': {'args': ['/run/podman-init', '--', 'nginx', '--']}, 'mounts': ["
+		"{'destination': '/a', 'type': 'bind', 'source': '/a'},"
+		"{'destination': '/run/podman-init', 'type': 'bind', 'source': '/i'}]}";
+	struct oci_facts *facts = oci_fixture(NULL);
+	json_object *container = oci_converted(mounted, facts, NULL);
 
-	oci_expect(container, "args", "[ \"\\/run\\/podman-init\", \"--\", \"sleep\", \"--\" ]");
-	oci_expect(container, "volumes/0/destination", "/run/podman-init");
+	oci_expect(container, "args", "[ \"nginx\", \"--\" ]");
+	oci_expect(container, "process/init", "true");
+	oci_expect(container, "volumes/0/destination", "/a");
+	assert_null(oci_at(container, "volumes/1"));
+	json_object_put(container);
+	container = oci_converted(
+		"{'process': {'args': ['/run/podman-init', '--', 'nginx']}}", facts, NULL);
+	oci_expect(container, "args", "[ \"\\/run\\/podman-init\", \"--\", \"nginx\" ]");
+	assert_null(oci_at(container, "process/init"));
 	json_object_put(container);
 }
 

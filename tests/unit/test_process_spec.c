@@ -151,7 +151,8 @@ static void test_refused_values(void **state)
 		"process.terminal: a number is not allowed (must be true or false)");
 	refused("{ \"cwd\": \"/\", \"tty\": true }",
 		"process.tty: unknown key (allowed: cwd, user, additionalGids, groups, "
-		"umask, rlimits, capabilities, ambientCapabilities, noNewPrivileges, terminal, "
+		"umask, rlimits, capabilities, ambientCapabilities, noNewPrivileges, init, "
+		"terminal, "
 		"rows, columns)");
 	refused("{ \"cwd\": \"/\", \"user\": \"x\", \"additionalGids\": [ 1, 4294967295 ] }",
 		"process.additionalGids[1]: must be a number from 0 to 4294967294");
