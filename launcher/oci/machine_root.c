@@ -27,8 +27,10 @@ static const struct {
 	{ "sys", 0755 },
 	{ "dev", 0755 },
 	{ "run", 0755 },
+	{ "run/sluice", 0755 },
 	{ "tmp", 01777 },
 	{ "var", 0755 },
+	{ "var/run", 0755 },
 	{ "var/cache", 0755 },
 	{ "var/cache/sluice", 0755 },
 	{ "sluice", 0700 },
@@ -40,7 +42,8 @@ static const struct {
 static const struct {
 	const char *name, *target;
 } links[] = {
-	{ "var/run", "../run" },               /* DPDK's */
+	{ "var/run/dpdk", "../../run/sluice" },
+	{ "var/run/virtiofsd", "../../run/sluice" },
 	{ "etc/mtab", "../proc/self/mounts" }, /* nfs-ganesha finds file systems in it */
 	{ "bin", "usr/bin" },
 	{ "sbin", "usr/sbin" },

@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "config/container_spec.h"
@@ -109,15 +108,6 @@ static int begin_container(struct conversion *c, struct err *err)
 
 /* --- what is asked for ----------------------------------------------------------------------- */
 
-/* The number that a setting is; 0: it is not said. */
-static uint64_t setting_number(const struct conversion *c, const char *key)
-{
-	const char *text = NULL;
-
-	(void)oci_get_string(c->settings, "", key, &text, NULL);
-	return text != NULL ? strtoull(text, NULL, 10) : 0;
-}
-
 static bool setting_is(const struct conversion *c, const char *key, const char *value)
 {
 	const char *text = NULL;
@@ -141,7 +131,7 @@ static int append_all(json_object *to, json_object *from, struct err *err)
 static int convert_mounts(struct conversion *c, bool *readonly, struct err *err)
 {
 	json_object *all = c->mounts.kept;
-	int ret = oci_machine_mounts_add(all, c->facts, setting_number(c, "memory"), err);
+	int ret = oci_machine_mounts_add(all, c->facts, err);
 
 	if (ret == 0)
 		ret = oci_machine_mounts_add_root(all, c->config, c->facts->bundle, readonly, err);

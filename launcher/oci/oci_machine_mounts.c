@@ -2,15 +2,12 @@
 #include "launcher/oci/oci_machine_mounts.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "config/container_spec.h"
 #include "launcher/oci/oci_json.h"
 #include "lib/cleanup.h"
-
-#define SHM_SLACK_MIB 64 /* besides the guest's memory: rings, and whatever else comes there */
 
 /* --- one of them ----------------------------------------------------------------------------- */
 
@@ -116,34 +113,17 @@ static int add_listed(json_object *mounts, const char *list, struct err *err)
 
 /* --- memory ---------------------------------------------------------------------------------- */
 
-/* UML keeps the guest's memory in a file here, and maps it executable. */
-static int add_shm(json_object *mounts, uint64_t memory_mib, struct err *err)
-{
-	static const char *const words[] = { "nosuid", "nodev", "exec", "mode=1777", NULL };
-	json_object *options = oci_words(words);
-	char size[32];
-	int ret = 0;
-
-	snprintf(size, sizeof(size), "size=%" PRIu64 "m", memory_mib + SHM_SLACK_MIB);
-	if (options != NULL && memory_mib > 0)
-		ret = oci_append(options, json_object_new_string(size), err);
-	if (ret == 0)
-		return add(mounts, "/dev/shm", "tmpfs", "shm", options, err);
-	json_object_put(options);
-	return ret;
-}
-
-int oci_machine_mounts_add(
-	json_object *mounts, const struct oci_facts *facts, uint64_t memory_mib, struct err *err)
+/*
+ * All that can be written to has our name: engines copy files into a container that runs by
+ * entering its mount namespace (podman cp), and must be told by this root that it is not the one
+ * they mean. UML keeps the guest's memory in /run/sluice, and maps it executable.
+ */
+int oci_machine_mounts_add(json_object *mounts, const struct oci_facts *facts, struct err *err)
 {
 	int ret = add_programs(mounts, facts, err);
 
 	if (ret == 0)
-		ret = add_shm(mounts, memory_mib, err);
-	if (ret == 0)
-		ret = add_tmpfs(mounts, "/run", "mode=755", NULL, err);
-	if (ret == 0)
-		ret = add_tmpfs(mounts, "/tmp", "mode=1777", NULL, err);
+		ret = add_tmpfs(mounts, "/run/sluice", "mode=755", NULL, err);
 	if (ret == 0)
 		ret = add_tmpfs(mounts, "/var/cache/sluice", "mode=755", "size=1g", err);
 	return ret < 0 ? ret : add_listed(mounts, facts->settings->machine_binds, err);

@@ -8,16 +8,14 @@
  */
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include <json-c/json.h>
 
 #include "launcher/oci/oci_config.h"
 #include "lib/err.h"
 
-/* Appends them to `mounts`. `memory_mib`: of the guest; 0: not known. */
-int oci_machine_mounts_add(
-	json_object *mounts, const struct oci_facts *facts, uint64_t memory_mib, struct err *err);
+/* Appends them to `mounts`. */
+int oci_machine_mounts_add(json_object *mounts, const struct oci_facts *facts, struct err *err);
 
 /* Appends the user's root, of config.json's "root", and says whether it is read-only. */
 int oci_machine_mounts_add_root(json_object *mounts, json_object *config, const char *bundle,

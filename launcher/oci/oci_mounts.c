@@ -125,12 +125,27 @@ static int take_memory(struct oci_mounts *out, const struct oci_mount *mount,
 	return oci_put(volume, "options", json_object_new_string(options), err);
 }
 
+/* Nothing is to be made in it that a copy into the container would be: see
+ * oci_machine_mounts.c. */
+static int keep_kernel(struct oci_mounts *out, const struct oci_mount *mount, struct err *err)
+{
+	json_object *copy = oci_copy(mount->object), *options;
+	int ret = oci_append(out->kept, copy, err);
+
+	if (ret < 0 || strcmp(mount->destination, "/dev") != 0)
+		return ret;
+	options = oci_make_array(copy, "options");
+	if (options == NULL)
+		return err_set(err, -ENOMEM, "out of memory");
+	return oci_append(options, json_object_new_string("ro"), err);
+}
+
 static int take(struct oci_mounts *out, const struct oci_mount *mount, struct oci_volumes *wishes,
 	const struct oci_facts *facts, struct err *err)
 {
 	switch (mount->use) {
 	case OCI_MOUNT_KERNEL:
-		return oci_append(out->kept, oci_copy(mount->object), err);
+		return keep_kernel(out, mount, err);
 	case OCI_MOUNT_POD:
 		return keep_for_pod(out, mount, err);
 	case OCI_MOUNT_SHM:

@@ -252,6 +252,7 @@ static int put_env(json_object *process, struct err *err)
 {
 	const char *const words[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"TMPDIR=/run/sluice",
 		json_object_get_boolean(json_object_object_get(process, "terminal")) ? "TERM=xterm"
 										     : NULL,
 		NULL,

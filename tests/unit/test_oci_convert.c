@@ -46,7 +46,7 @@ static void test_the_workload(void **state)
 		"[ \"CAP_KILL\" ], \"noNewPrivileges\": true }");
 	oci_expect(config, "process/terminal", "true");
 	oci_expect(config, "process/consoleSize/height", "40");
-	oci_expect(config, "process/env/1", "TERM=xterm");
+	oci_expect(config, "process/env/2", "TERM=xterm");
 	json_object_put(container);
 	json_object_put(config);
 }
@@ -70,8 +70,9 @@ static void test_the_machine(void **state)
 		"\"\\/sluice\\/container.json\" ]");
 	oci_expect(config, "process/user", "{ \"uid\": 0, \"gid\": 0 }");
 	oci_expect(config, "process/cwd", "/");
-	assert_int_equal(oci_n_items(oci_at(config, "process/env")), 1);
+	assert_int_equal(oci_n_items(oci_at(config, "process/env")), 2);
 	assert_true(strncmp(oci_text_at(config, "process/env/0"), "PATH=", 5) == 0);
+	oci_expect(config, "process/env/1", "TMPDIR=/run/sluice");
 	oci_expect(config, "process/rlimits",
 		"[ { \"type\": \"RLIMIT_NOFILE\", \"hard\": 20000, \"soft\": 20000 } ]");
 	oci_expect(config, "process/oomScoreAdj", "5");
