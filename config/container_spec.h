@@ -36,10 +36,10 @@
  *                      guest may do to files
  *   relayed resolver   NET_BIND_SERVICE; SETUID, SETGID, KILL: it runs as nobody
  *
- * never SYS_ADMIN. Root is read-only but for /run/sluice (UML's memory is there, or in /dev/shm: not
- * noexec, and as large as the guest) and /var/cache/sluice. Of /etc it needs
- * resolv.conf, and hosts with the pod's own name, or nfs-ganesha waits 20 s for a name server;
- * mtab -> /proc/self/mounts and netconfig for nfs-ganesha; passwd for the resolver's `nobody`.
+ * never SYS_ADMIN. Root is read-only but for /run/sluice (UML's memory is there, or in /dev/shm:
+ * not noexec, and as large as the guest) and /var/cache/sluice. Of /etc it needs resolv.conf, and
+ * hosts with the pod's own name, or nfs-ganesha waits 20 s for a name server; mtab ->
+ * /proc/self/mounts and netconfig for nfs-ganesha; passwd for the resolver's `nobody`.
  */
 
 #include <stddef.h>

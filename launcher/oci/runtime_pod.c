@@ -14,6 +14,7 @@
 
 #include "launcher/oci/oci_json.h"
 #include "launcher/pod/pod_lock.h"
+#include "launcher/process/forked.h"
 #include "lib/cleanup.h"
 
 /* Of the network namespace that the container joins; NULL: it gets a new one. */
@@ -55,7 +56,7 @@ static bool is_locked_in(int namespace)
 	int status = 0;
 
 	if (pid == 0)
-		_exit(setns(namespace, CLONE_NEWNET) == 0 && is_locked());
+		forked_end(setns(namespace, CLONE_NEWNET) == 0 && is_locked());
 	while (pid > 0 && waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return false;
