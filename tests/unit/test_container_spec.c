@@ -146,7 +146,8 @@ static void test_sysctls(void **state)
 	assert_string_equal(spec.sysctls.item[0].key, "net.ipv4.ip_forward");
 	assert_string_equal(spec.sysctls.item[0].value, "1");
 	container_spec_free(&spec);
-	refused(WITH("\"sysctl\": []"), "container spec: sysctl: an array is not allowed (must be an object)");
+	refused(WITH("\"sysctl\": []"),
+		"container spec: sysctl: an array is not allowed (must be an object)");
 	refused(WITH("\"sysctl\": { \"net.x\": 1 }"),
 		"container spec: sysctl.net.x: must be text of at most 4095 bytes");
 	refused(WITH("\"sysctl\": { \"../../etc/passwd\": \"x\" }"),
