@@ -79,6 +79,13 @@ static const struct setting_word forwards[] = {
 	{ NULL },
 };
 
+static const struct setting_word datapaths[] = {
+	{ "vhost-user", VM_DATAPATH_VHOST_USER },
+	/* Without anti-spoof, as there is no switch. */
+	{ "tap", VM_DATAPATH_TAP, .host_affecting = true },
+	{ NULL },
+};
+
 static const struct setting_word mac_modes[] = {
 	{ "adopt", VM_MAC_ADOPT },
 	{ "substitute", VM_MAC_SUBSTITUTE },
@@ -202,6 +209,10 @@ static const struct setting rows[] = {
 
 	{ "interface", SETTING_NAME, FIELD(interface), .unit = "NAME",
 		.help = "the pod's; by default that of the default route" },
+	{ "datapath", SETTING_ENUM, FIELD(datapath), .preset = "vhost-user", .words = datapaths,
+		.help = "what carries the guest's frames: the switch, or, for comparison, the "
+			"kernel from a TAP to the pod's interface and back, without anti-spoof, "
+			"host-port, NFS, mac-mode substitute and guard shared" },
 	{ "mac-mode", SETTING_ENUM, FIELD(mac_mode), .preset = "adopt", .words = mac_modes,
 		.help = "whether the guest has the pod's MAC address or one of its own" },
 	{ "mac", SETTING_MAC, FIELD(mac), .unit = "MAC",

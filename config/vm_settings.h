@@ -45,6 +45,7 @@ enum vm_root { VM_ROOT_AUTO, VM_ROOT_VIRTIOFS, VM_ROOT_EXT4, VM_ROOT_NFS, VM_ROO
 enum vm_dns { VM_DNS_AUTO, VM_DNS_DIRECT };
 enum vm_forward { VM_FORWARD_AUTO, VM_FORWARD_ON, VM_FORWARD_OFF };
 enum vm_mac_mode { VM_MAC_ADOPT, VM_MAC_SUBSTITUTE };
+enum vm_datapath { VM_DATAPATH_VHOST_USER, VM_DATAPATH_TAP };
 
 struct vm_settings {
 	/* the machine */
@@ -71,6 +72,7 @@ struct vm_settings {
 
 	/* the pod */
 	char interface[IF_NAMESIZE];
+	uint32_t datapath; /* enum vm_datapath */
 	uint32_t mac_mode; /* enum vm_mac_mode */
 	struct mac mac;    /* of the guest in substitute mode; zero: made of its name */
 	uint32_t guard;    /* enum vm_guard */

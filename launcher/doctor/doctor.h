@@ -55,6 +55,9 @@ void doctor_note(struct doctor *d, enum doctor_level level, const char *name, co
 /* Whether the guest is to reach services of the pod: when the network has been looked at. */
 bool doctor_needs_host_port(const struct doctor *d);
 
+/* Whether the guest is to have one (vm_tap.h). */
+bool doctor_needs_tap(const struct doctor *d);
+
 /* Parts of doctor_examine(). */
 void doctor_examine_command(struct doctor *d);
 void doctor_examine_pod(struct doctor *d);

@@ -15,9 +15,10 @@
 #include "launcher/pod/pod_network.h"
 #include "launcher/pod/pod_words.h"
 #include "launcher/pod/tap_link.h"
+#include "launcher/pod/tap_redirect.h"
+#include "launcher/run/datapath_choice.h"
 #include "launcher/run/dns_relay.h"
 #include "launcher/doctor/doctor.h"
-#include "launcher/run/machine_kind.h"
 #include "launcher/process/program.h"
 #include "launcher/run/switch_plan.h"
 
@@ -230,11 +231,29 @@ static void examine_tap(struct doctor *d)
 
 	if (tap_link_check(&err) < 0)
 		doctor_note(d, DOCTOR_FAIL, "tap",
-			"give the container the device /dev/net/tun, or set vmm to one that needs "
-			"none",
+			"give the container the device /dev/net/tun, or set vmm and datapath to "
+			"those that need none",
 			"%s", err.text);
 	else
 		doctor_note(d, DOCTOR_OK, "tap", NULL, "/dev/net/tun can be opened");
+}
+
+/* What `datapath: tap` takes of the pod's interface. */
+static void examine_redirect(struct doctor *d, const struct pod_network *net)
+{
+	const char *interface = pod_network_interface(net, net->pod_ifindex)->name;
+	char tap[IF_NAMESIZE];
+	struct err err = { "" };
+
+	if (!datapath_is_tap(d->settings))
+		return;
+	tap_link_name(d->settings->name, tap);
+	if (datapath_check_names(d->settings, &net->resolv_conf, &err) < 0 ||
+		tap_redirect_check(interface, tap, &err) < 0)
+		doctor_note(d, DOCTOR_FAIL, "datapath", NULL, "%s", err.text);
+	else
+		doctor_note(
+			d, DOCTOR_OK, "datapath", NULL, "%s can be redirected to a TAP", interface);
 }
 
 static void examine_host_port(struct doctor *d)
@@ -275,9 +294,10 @@ void doctor_examine_network(struct doctor *d)
 	examine_mtu(d, &net);
 	examine_gateways(d, &net);
 	examine_names(d, &net.resolv_conf);
+	examine_redirect(d, &net);
 	pod_network_free(&net);
 	if (doctor_needs_host_port(d))
 		examine_host_port(d);
-	if (!(machine_kind(d->settings)->can & VMM_CAN_VHOST_NET))
+	if (doctor_needs_tap(d))
 		examine_tap(d);
 }

@@ -17,7 +17,7 @@
 #include "launcher/pod/pod_lock.h"
 #include "launcher/process/capability.h"
 #include "launcher/doctor/doctor.h"
-#include "launcher/run/machine_kind.h"
+#include "launcher/run/datapath_choice.h"
 #include "lib/cleanup.h"
 
 /* --- capabilities ---------------------------------------------------------------------------- */
@@ -27,7 +27,7 @@ static bool needs_net_admin(const struct doctor *d)
 {
 	const struct vm_settings *s = d->settings;
 
-	return doctor_needs_host_port(d) || !(machine_kind(s)->can & VMM_CAN_VHOST_NET) ||
+	return doctor_needs_host_port(d) || doctor_needs_tap(d) ||
 	       (s->guard != VM_GUARD_OFF && !s->outside_guard && d->has_address);
 }
 
@@ -52,7 +52,8 @@ static void examine_capabilities(struct doctor *d)
 		needs_net_admin(d) ? DOCTOR_FAIL : DOCTOR_WARN,
 		"grant it to the container, or have a guard set from outside and say "
 		"--outside-guard");
-	examine_capability(d, CAP_NET_RAW, "cap-net-raw", DOCTOR_FAIL,
+	examine_capability(d, CAP_NET_RAW, "cap-net-raw",
+		datapath_is_tap(d->settings) ? DOCTOR_WARN : DOCTOR_FAIL,
 		"grant it to the container: the switch reads the pod's interface with it");
 	examine_capability(d, CAP_SYS_ADMIN, "cap-sys-admin",
 		needs_host_volume(d->volumes) ? DOCTOR_FAIL : DOCTOR_WARN,
@@ -123,8 +124,11 @@ static void examine_guard(struct doctor *d)
 		return;
 	}
 	if (ret < 0) {
-		doctor_note(d, needs_net_admin(d) ? DOCTOR_FAIL : DOCTOR_WARN, "nftables",
-			"the node's kernel needs nf_tables with the netdev family", "%s", err.text);
+		doctor_note(d,
+			needs_net_admin(d) && !datapath_is_tap(d->settings) ? DOCTOR_FAIL
+									    : DOCTOR_WARN,
+			"nftables", "the node's kernel needs nf_tables with the netdev family",
+			"%s", err.text);
 		return;
 	}
 	doctor_note(d, DOCTOR_OK, "nftables", NULL, "the kernel answers");

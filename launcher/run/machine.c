@@ -148,14 +148,15 @@ static void on_vmm_event(void *owner, enum vmm_event event, const char *detail)
 	vm_end(vm, VM_STATUS_VMM, err.text);
 }
 
-/* The network, and the connection to the agent: sluiced's and sluice-vsock's, or its own. */
+/* The network, which may be a TAP (vm_tap.h), and the connection to the agent: sluiced's and
+ * sluice-vsock's, or its own. */
 static void plan_links(const struct vm *vm, struct vmm_plan *plan)
 {
 	const struct pod_interface *pod = pod_network_interface(&vm->net, vm->net.pod_ifindex);
 
 	plan->nics[0].mac = switch_plan_guest_mac(vm->settings, &pod->mac);
 	plan->nics[0].mtu = (uint16_t)pod->mtu;
-	if (vm->kind->can & VMM_CAN_VHOST_NET)
+	if (vm->tap[0] == '\0')
 		plan->nics[0].socket = vm->paths.switch_port;
 	else
 		plan->nics[0].tap = vm->tap;

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "launcher/run/datapath_choice.h"
+
 const struct vmm_kind *machine_kind(const struct vm_settings *settings)
 {
 	switch ((enum vm_vmm)settings->vmm) {
@@ -37,6 +39,10 @@ static int check_volumes(
 int machine_kind_check(const struct vmm_kind *kind, const struct vm_settings *settings,
 	const struct volumes *volumes, struct err *err)
 {
+	int ret = datapath_check(settings, volumes, err);
+
+	if (ret < 0)
+		return ret;
 	if ((kind->can & VMM_NEEDS_KVM) && settings->accel == VM_ACCEL_TCG)
 		return err_set(err, -ENOTSUP,
 			"accel: tcg: %s does not emulate: set accel to auto, or vmm to qemu",

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "launcher/run/datapath_choice.h"
 #include "launcher/run/machine.h"
 #include "launcher/process/program.h"
 #include "launcher/storage/nfs.h"
@@ -43,6 +44,8 @@ static const char *without_nfs(const struct vm *vm, struct err *err)
 	const struct nfs_export root = root_export(vm);
 	char program[PATH_MAX];
 
+	if (datapath_is_tap(vm->settings))
+		return "datapath tap has no host port";
 	if (program_find(NFS_PROGRAM, program, err) < 0 ||
 		nfs_export_check(&root, vm->settings->nfs_shared_filesystem, err) < 0)
 		return err->text;

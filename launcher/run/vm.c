@@ -13,11 +13,11 @@
 #include "launcher/run/dns_relay.h"
 #include "launcher/process/loop.h"
 #include "launcher/run/machine.h"
-#include "launcher/process/remove_link.h"
 #include "launcher/run/sealed_image.h"
 #include "launcher/run/vm_halt.h"
 #include "launcher/run/vm_ports.h"
 #include "launcher/run/vm_switch.h"
+#include "launcher/run/vm_tap.h"
 #include "lib/log.h"
 
 #define SERVICE_GRACE_MS 2000
@@ -122,8 +122,7 @@ static void stop_pod(struct vm *vm)
 
 	if (vm->has_guard && pod_guard_stop(&vm->guard, &err) < 0)
 		log_error("guard", log_str("reason", err.text));
-	if (vm->tap[0] != '\0' && remove_link(vm->tap) < 0)
-		log_error("tap", log_str("left", vm->tap));
+	vm_tap_stop(vm);
 	if (vm->news_event != NULL)
 		event_free(vm->news_event);
 	if (vm->news != NULL)

@@ -8,8 +8,9 @@
  *   choose    VMM, kernel, root
  *   pod       what the CNI gave (pod_network.h)
  *   guard     the pod's kernel is mute, the host port is there (pod_guard.h), and the TAP of a VMM
- *             without vhost-user (tap_link.h)
- *   switch    sluiced, or the guest's port on somebody else's
+ *             without vhost-user (tap_link.h); without a switch, the TAP is the pod's network
+ *             (vm_tap.h)
+ *   switch    sluiced, or the guest's port on somebody else's, if there is to be one
  *   dns       what relays the pod's resolver on loopback (dns_relay.h), if it has one
  *   vsock     sluice-vsock, unless the VMM has its own
  *   ports     the pod's that the guest is to reach (vm_ports.h); those of the guest follow it
@@ -37,6 +38,7 @@
 #include "launcher/image/kernel.h"
 #include "launcher/pod/pod_guard.h"
 #include "launcher/pod/pod_network.h"
+#include "launcher/pod/tap_redirect.h"
 #include "launcher/run/console.h"
 #include "launcher/process/keeper.h"
 #include "launcher/process/service.h"
@@ -89,6 +91,7 @@ struct vm {
 	struct pod_network net;
 	struct pod_guard guard;
 	char tap[IF_NAMESIZE]; /* the guest's network; empty: it is vhost-user */
+	struct tap_redirect redirect;
 	struct nl_sock *news;
 	struct event *news_event;
 	struct service sluiced, vsock;
@@ -119,7 +122,7 @@ struct vm {
 	struct vm_step_time steps[VM_STEPS_MAX];
 	unsigned n_steps; /* taken */
 	uint32_t workload_pid;
-	bool has_net, has_guard;
+	bool has_net, has_guard, has_redirect;
 	bool has_vsock;   /* the socket is ours */
 	bool started;     /* the workload has, or idle */
 	bool idle;        /* the root has no command of its own, and none was given */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "launcher/run/datapath_choice.h"
 #include "launcher/run/machine.h"
 #include "launcher/run/switch_plan.h"
 #include "launcher/run/vm_halt.h"
@@ -63,17 +64,28 @@ static json_t *steps_array(const struct vm *vm)
 	return steps;
 }
 
+/* NULL: there is none. */
+static json_t *switch_object(const struct vm *vm)
+{
+	json_t *object;
+
+	if (datapath_is_tap(vm->settings))
+		return NULL;
+	object = child_object(&vm->sluiced);
+	json_object_set_new(object, "starts", json_integer(vm->n_switch_starts));
+	json_object_set_new(object, "socket", json_string(vm_switch_control(vm)));
+	return object;
+}
+
 static json_t *status(void *ctx, const json_t *params, struct err *err)
 {
 	const struct vm *vm = ctx;
-	json_t *sw = child_object(&vm->sluiced);
 
-	json_object_set_new(sw, "starts", json_integer(vm->n_switch_starts));
-	json_object_set_new(sw, "socket", json_string(vm_switch_control(vm)));
-	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:i}}", "name",
-		vm->settings->name, "pid", (int)getpid(), "state", state_of(vm), "vmm",
+	return json_pack("{s:s, s:i, s:s, s:o, s:s, s:o, s:s, s:o*, s:o, s:o, s:o, s:{s:i}}",
+		"name", vm->settings->name, "pid", (int)getpid(), "state", state_of(vm), "vmm",
 		vmm_object(vm), "root", machine_root_name(vm->root), "guest", guest_object(vm),
-		"switch", sw, "vsock", child_object(&vm->vsock), "ports", vm_ports_status(vm),
+		"datapath", datapath_is_tap(vm->settings) ? "tap" : "vhost-user", "switch",
+		switch_object(vm), "vsock", child_object(&vm->vsock), "ports", vm_ports_status(vm),
 		"steps", steps_array(vm), "workload", "pid", (int)vm->workload_pid);
 }
 

@@ -15,7 +15,7 @@
 
 #include "launcher/pod/host_link.h"
 #include "launcher/pod/link_news.h"
-#include "launcher/pod/tap_link.h"
+#include "launcher/run/datapath_choice.h"
 #include "launcher/run/dns_relay.h"
 #include "launcher/process/loop.h"
 #include "launcher/run/machine.h"
@@ -23,6 +23,7 @@
 #include "launcher/run/sealed_image.h"
 #include "launcher/run/vm_ports.h"
 #include "launcher/run/vm_switch.h"
+#include "launcher/run/vm_tap.h"
 #include "lib/agent_wire.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
@@ -65,7 +66,7 @@ static void on_news(evutil_socket_t fd, short what, void *arg)
 	struct err err = { "" };
 
 	link_news_drain(vm->news);
-	if (pod_guard_keep_up(&vm->guard, &err) < 0)
+	if (pod_guard_keep_up(&vm->guard, &err) < 0 || vm_tap_keep_up(vm, &err) < 0)
 		vm_end(vm, VM_STATUS_START, err.text);
 }
 
@@ -106,41 +107,29 @@ static int plan_guard(const struct vm *vm, struct guard_plan *plan, struct err *
 	return vm_ports_plan(s, plan, err);
 }
 
-/* Before the guard, which has a chain on it. */
-static int make_tap(struct vm *vm, struct err *err)
-{
-	const struct pod_interface *pod = pod_network_interface(&vm->net, vm->net.pod_ifindex);
-	cleanup_close int fd = -1;
-	char name[IF_NAMESIZE];
-	int ret;
-
-	if (vm->kind->can & VMM_CAN_VHOST_NET)
-		return 0;
-	tap_link_name(vm->settings->name, name);
-	fd = tap_link_open(name, pod->mtu, err);
-	ret = fd < 0 ? fd : keeper_add_link(vm->keeper, name, err);
-	if (ret == 0)
-		ret = tap_link_keep(fd, err);
-	if (ret == 0)
-		strcpy(vm->tap, name);
-	return ret;
-}
-
 static int hold_guard(struct vm *vm, struct err *err)
 {
 	const struct pod_guard_options options = { .lab = vm->settings->lab,
 		.outside_guard = vm->settings->outside_guard };
 	struct guard_plan plan;
-	int ret = follow_links(vm, err);
+	int ret = plan_guard(vm, &plan, err);
 
-	if (ret == 0)
-		ret = make_tap(vm, err);
-	if (ret == 0)
-		ret = plan_guard(vm, &plan, err);
 	if (ret == 0)
 		ret = pod_guard_start(&vm->guard, &plan, &options, err);
 	vm->has_guard = ret == 0;
 	return ret;
+}
+
+/* The guard has a chain on the TAP. */
+static int guard_step(struct vm *vm, struct err *err)
+{
+	int ret = follow_links(vm, err);
+
+	if (ret == 0)
+		ret = vm_tap_make(vm, err);
+	if (ret < 0)
+		return ret;
+	return datapath_is_tap(vm->settings) ? vm_tap_redirect(vm, err) : hold_guard(vm, err);
 }
 
 /* --- switch, vsock --------------------------------------------------------------------------- */
@@ -172,8 +161,11 @@ static void on_vsock_ended(void *owner, const char *how)
 
 static int switch_step(struct vm *vm, struct err *err)
 {
-	int ret = vm_switch_start(vm, err);
+	int ret;
 
+	if (datapath_is_tap(vm->settings))
+		return 0;
+	ret = vm_switch_start(vm, err);
 	if (ret < 0 || vm_switch_is_attached(vm))
 		return ret;
 	return await_service(vm, &vm->sluiced, "sluiced", err);
@@ -316,7 +308,7 @@ static const struct step {
 } steps[] = {
 	{ "choose", machine_choose_step },
 	{ "pod", read_pod },
-	{ "guard", hold_guard },
+	{ "guard", guard_step },
 	{ "switch", switch_step },
 	{ "dns", dns_step },
 	{ "vsock", vsock_step },

@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "launcher/process/program.h"
+#include "launcher/run/datapath_choice.h"
 #include "launcher/storage/nfs.h"
 #include "launcher/storage/share.h"
 #include "launcher/storage/virtiofsd.h"
@@ -14,8 +15,11 @@ static int check_nfs(const struct volume *v, const struct vm_settings *settings,
 {
 	const struct nfs_export export = { v->source, v->readonly };
 	char program[PATH_MAX];
-	int ret = program_find(NFS_PROGRAM, program, err);
+	int ret;
 
+	if (datapath_is_tap(settings))
+		return err_set(err, -ENOTSUP, "NFS takes a host port, which datapath tap has not");
+	ret = program_find(NFS_PROGRAM, program, err);
 	return ret < 0 ? ret : nfs_export_check(&export, settings->nfs_shared_filesystem, err);
 }
 

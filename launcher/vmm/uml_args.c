@@ -2,6 +2,7 @@
 #include "launcher/vmm/uml_args.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Virtio's device numbers, section 5 of its specification. */
@@ -35,11 +36,21 @@ static int check_words(const struct vmm_plan *plan, struct err *err)
 	return ret;
 }
 
-/* Of a TAP its driver takes the MAC from here; vhost-user's asks the device for it. */
+/* Of a TAP its driver takes MAC and MTU from here, the MTU once and for all if it is more than
+ * Ethernet's; vhost-user's asks the device for them. */
+static void add_tap(const struct vmm_nic *nic, unsigned number, struct argv *argv)
+{
+	char mac[MAC_TEXT_MAX], mtu[16] = "";
+
+	if (nic->mtu != 0)
+		snprintf(mtu, sizeof(mtu), ",mtu=%u", nic->mtu);
+	argv_add(argv, "vec%u:transport=tap,ifname=%s,depth=128,gro=1,mac=%s%s", number, nic->tap,
+		mac_format(&nic->mac, mac), mtu);
+}
+
 static void add_nics(const struct vmm_plan *plan, struct argv *argv)
 {
 	unsigned n_taps = 0;
-	char mac[MAC_TEXT_MAX];
 
 	for (size_t i = 0; i < plan->n_nics; i++) {
 		const struct vmm_nic *nic = &plan->nics[i];
@@ -47,8 +58,7 @@ static void add_nics(const struct vmm_plan *plan, struct argv *argv)
 		if (nic->socket != NULL)
 			argv_add(argv, "virtio_uml.device=%s:%d", nic->socket, VIRTIO_ID_NET);
 		else
-			argv_add(argv, "vec%u:transport=tap,ifname=%s,depth=128,gro=1,mac=%s",
-				n_taps++, nic->tap, mac_format(&nic->mac, mac));
+			add_tap(nic, n_taps++, argv);
 	}
 }
 

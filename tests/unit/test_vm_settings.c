@@ -52,6 +52,7 @@ static void test_defaults(void **state)
 	assert_int_equal(s.forward_ports, VM_FORWARD_AUTO);
 	assert_string_equal(s.shared_ports, "");
 	assert_true(s.anti_spoof);
+	assert_int_equal(s.datapath, VM_DATAPATH_VHOST_USER);
 	assert_int_equal(s.stop_signal, 15);
 	assert_int_equal(s.stop_timeout_s, 0);
 	assert_string_equal(s.cwd, "/");
@@ -165,6 +166,10 @@ static void test_annotations_on_the_node(void **state)
 	check_annotation("rootfs", "/", "", -EPERM, "administrator's");
 	check_annotation("run-dir", "/x", "", -EPERM, "administrator's");
 	check_annotation("run-dir", "/x", "run-dir", 0, "");
+	check_annotation("datapath", "tap", "", -EPERM, "administrator's");
+	check_annotation("datapath", "vhost-user", "", 0, "");
+	check_annotation("datapath", "tap", "datapath", 0, "");
+	check_annotation("datapath", "bridge", "datapath", -EINVAL, "tap");
 	check_annotation(
 		"vmm", "uml", "", -EPERM, "sluice.dev/vmm: \"uml\" is the administrator's");
 	check_annotation("vmm", "uml", "kernel,vmm", 0, "");
@@ -213,8 +218,9 @@ static const struct {
 	{ "stop-signal", ANYBODY },
 	{ "stop-timeout", ANYBODY },
 	{ "interface", ANYBODY }, /* of the pod's own */
-	{ "mac-mode", ANYBODY },  /* the pod's address is on the wire in both */
-	{ "mac", ANYBODY },       /* never on the wire */
+	{ "datapath", ANYBODY, .but = "tap" },
+	{ "mac-mode", ANYBODY }, /* the pod's address is on the wire in both */
+	{ "mac", ANYBODY },      /* never on the wire */
 	{ "guard", ANYBODY, .but = "off" },
 	{ "kernel-ports", ANYBODY },
 	{ "shared-ports", ANYBODY },

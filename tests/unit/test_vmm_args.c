@@ -171,13 +171,14 @@ static void test_uml(void **state)
 		"initrd=/run/sluice/web/initrd", "root=/dev/ram0", "con=null", "con0=null,fd:1",
 		"ssl=null", "console=tty0", "uml_dir=/run/sluice/web/", "umid=uml",
 		"virtio_uml.device=/run/sluice/web.sock:1",
-		"vec0:transport=tap,ifname=tap0,depth=128,gro=1,mac=aa:fc:00:00:00:02",
+		"vec0:transport=tap,ifname=tap0,depth=128,gro=1,mac=aa:fc:00:00:00:02,mtu=9001",
 		"virtio_uml.device=/run/sluice/web/vsock:19",
 		"virtio_uml.device=/run/sluice/web/fs:26", "ubd0r=/img/a", "ubd1=/img/b",
 		"rdinit=/init quiet", NULL };
 	struct vmm_plan plan = full_plan();
 	cleanup_argv struct argv argv = { 0 };
 
+	plan.nics[1].mtu = 9001;
 	assert_int_equal(uml_args(&plan, "linux.uml", &argv, NULL), 0);
 	assert_words(&argv, expected);
 }
