@@ -36,13 +36,15 @@ class Bench:
     """One line of the report.
 
     The bar is for the ratio to the peer if there is one, otherwise for the value itself; it is the
-    least allowed if more is better, otherwise the most allowed.
+    least allowed if more is better, otherwise the most allowed. Of several peers it is for all, or
+    for `bar_peer`.
     """
 
     name: str
     unit: str
     more_is_better: bool
     bar: float | None
+    bar_peer: str | None = None
 
 
 @dataclass

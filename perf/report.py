@@ -73,7 +73,8 @@ def describe_sides(sides):
 def describe_bar(bench, result):
     if bench.bar is None:
         return "-"
-    values = result["ratio"].values() or [result["sluice"]["median"]]
+    values = ([result["ratio"][bench.bar_peer]] if bench.bar_peer else
+              result["ratio"].values() or [result["sluice"]["median"]])
     met = all(v >= bench.bar if bench.more_is_better else v <= bench.bar for v in values)
     return f"{'>=' if bench.more_is_better else '<='} {bench.bar:g} {'met' if met else 'MISSED'}"
 

@@ -26,6 +26,7 @@ import outage
 import ovs
 import pod
 import pod_start
+import pod_tcp
 import ports
 import report
 import resources
@@ -37,7 +38,7 @@ from namespaces import start_inside
 
 GROUPS = [*loop.GROUPS, *ports.GROUPS, *guest_net.GROUPS, *pod.GROUPS, *classic.GROUPS,
           *outage.GROUPS, *resources.GROUPS, *vm_boot.GROUPS, *vm_exec.GROUPS, *pod_start.GROUPS,
-          *volumes.GROUPS, *ovs.GROUPS]
+          *pod_tcp.GROUPS, *volumes.GROUPS, *ovs.GROUPS]
 NAMES = [bench.name for group in GROUPS for bench in group.benches]
 WORK = "/run/sluice-bench"
 INSIDE = "SLUICE_BENCH_INSIDE"
