@@ -28,7 +28,6 @@ static void reap(pid_t child)
 /* Blocked signals are not ignored, even in a process 1, and wait to be taken. */
 _Noreturn static void serve(pid_t child, const sigset_t *all)
 {
-	prctl(PR_SET_NAME, "sluice-init");
 	close_range(0, UINT_MAX, 0);
 	for (;;) {
 		int signo = sigwaitinfo(all, NULL);
@@ -49,6 +48,7 @@ int small_init_begin(struct err *err)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return err_errno(err, errno, "cannot bind the init to the agent");
+	prctl(PR_SET_NAME, "sluice-init"); /* the child's, too, until it executes its program */
 	child = fork();
 	if (child < 0)
 		return err_errno(err, errno, "cannot fork");
