@@ -210,8 +210,6 @@ static int prepare_and_live(struct vm *vm, struct err *err)
 	live(vm);
 	orphans_stop(orphans);
 	event_base_free(vm->loop);
-	(void)remove_tree(vm->paths.dir);
-	close(vm->log);
 	return 0;
 }
 
@@ -246,8 +244,14 @@ static int claim_and_live(struct vm *vm, int pod_lock, struct err *err)
 		ret = keeper_hold(vm->keeper, dir.kept, err);
 	if (ret == 0)
 		ret = prepare_and_live(vm, err);
+	/* In this order: who is killed in between has a keeper no more, and a successor none of its
+	 * directory removed. */
 	keeper_end(vm->keeper);
+	if (dir.kept >= 0)
+		(void)remove_tree(vm->paths.dir);
 	vm_dir_release(&dir);
+	if (vm->log >= 0)
+		close(vm->log);
 	return ret;
 }
 

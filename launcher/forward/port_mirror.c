@@ -117,7 +117,8 @@ static bool is_ours(const void *owner, const struct ip_addr *address, uint16_t p
 	const struct mirror_port *found =
 		bsearch(&key, m->item, m->n, sizeof(m->item[0]), compare_ports);
 
-	return found != NULL && found->state == MIRROR_BOUND;
+	return (found != NULL && found->state == MIRROR_BOUND) ||
+	       ip_addr_equal(address, &m->plan.own);
 }
 
 static void unbind(struct port_mirror *m, struct mirror_port *p)

@@ -46,6 +46,7 @@ struct port_mirror_plan {
 	 * what comes from outside from being ours. */
 	const struct ip_addr *addresses;
 	size_t n_addresses;
+	struct ip_addr own;   /* on which only Sluice's own servers listen; zero: none do */
 	struct l4_ports kept; /* never bound */
 	unsigned n_ports_max, n_conns_max;
 	unsigned patience_ms; /* with an agent that says nothing */

@@ -21,8 +21,8 @@
  * A pod's author must not be able to call an ordinary container one: where everything becomes a VM,
  * that would be the way out. Annotations are good only from an engine that writes them last, over
  * what the pod says. podman does not: annotations of an image and of a manifest come through it as
- * they are (4.3; labels do not), and the infra container has none of its own. It is known by its name, which begins with
- * the ID of its pod: nobody knows that before.
+ * they are (4.3; labels do not), and the infra container has none of its own. It is known by its
+ * name, which begins with the ID of its pod: nobody knows that before.
  */
 
 #define INFRA_SUFFIX "-infra"

@@ -53,6 +53,18 @@ static void parse_conmon(const char *word, const char *end, struct runtime_calle
 	}
 }
 
+/* Docker and nerdctl have containerd's shims as well, and pass on annotations as they are. */
+static bool is_of_kubelet(const char *word, const char *end)
+{
+	for (; word < end; word += strlen(word) + 1) {
+		const char *next = word + strlen(word) + 1;
+
+		if (strcmp(word, "-namespace") == 0)
+			return next < end && strcmp(next, "k8s.io") == 0;
+	}
+	return false;
+}
+
 void runtime_caller_parse(const char *cmdline, size_t len, struct runtime_caller *caller)
 {
 	static const char shim[] = "containerd-shim";
@@ -66,7 +78,8 @@ void runtime_caller_parse(const char *cmdline, size_t len, struct runtime_caller
 		parse_conmon(cmdline + strlen(cmdline) + 1, end, caller);
 	else if (strcmp(program, "conmonrs") == 0)
 		caller->engine = OCI_ENGINE_CRIO;
-	else if (strncmp(program, shim, strlen(shim)) == 0)
+	else if (strncmp(program, shim, strlen(shim)) == 0 &&
+		 is_of_kubelet(cmdline + strlen(cmdline) + 1, end))
 		caller->engine = OCI_ENGINE_CONTAINERD;
 }
 

@@ -7,7 +7,7 @@
  *
  *   conmon ... -n NAME ... --exit-command PODMAN ...   podman, which so cleans up
  *   conmon ... -n NAME ..., conmonrs ...               CRI-O
- *   containerd-shim-runc-v2 ...                        containerd
+ *   containerd-shim-runc-v2 -namespace k8s.io ...      containerd, for a kubelet
  *
  * And what podman calls a container, which is not in config.json: the name of one of `podman kube
  * play` is POD-CONTAINER. Other engines write it into the annotations (oci_annotations.h).

@@ -139,11 +139,10 @@ static int write_all(
 static int convert(struct creation *c, json_object *config, struct err *err)
 {
 	json_object *container = NULL;
-	int ret = look_at_node(c, err);
+	int ret = runtime_pod_check(config, err);
 
-	if (ret < 0)
-		return ret;
-	ret = runtime_pod_check(config, err);
+	if (ret == 0)
+		ret = look_at_node(c, err);
 	if (ret < 0)
 		return ret;
 	look_at_shm(c, config);

@@ -41,7 +41,8 @@ static void print_help(void)
 	      "Runs containers by another runtime, and those that ask for it as VMs.\n\n"
 	      "It is called by podman, containerd and CRI-O as they would call runc; every call\n"
 	      "goes on to that, --version and features too. create and run make a VM of a\n"
-	      "container with the annotation sluice.dev/vm, exec takes commands into it.\n\n"
+	      "container with the annotation sluice.dev/vm, exec takes commands into it, update\n"
+	      "changes what a VM can change; it is not checkpointed nor restored.\n\n"
 	      "  doctor\n"
 	      "        look at what this node needs for that: a line for each thing, ok, warn or\n"
 	      "        fail, and what could be done\n",

@@ -5,10 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,26 +34,15 @@ static const char *find_path(json_object *config)
 	return NULL;
 }
 
-/* The lock listens and never accepts: with a full queue it has somebody all the same. */
-static bool is_locked(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof(POD_LOCK_NAME));
-	cleanup_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	memcpy(address.sun_path + 1, POD_LOCK_NAME, strlen(POD_LOCK_NAME));
-	return fd >= 0 &&
-	       (connect(fd, (const struct sockaddr *)&address, len) == 0 || errno == EAGAIN);
-}
-
 /* A child looks: this process goes on to execute the runtime, in the namespaces it was given. */
 static bool is_locked_in(int namespace)
 {
+	char who[POD_LOCK_WHO_MAX];
 	pid_t pid = fork();
 	int status = 0;
 
 	if (pid == 0)
-		forked_end(setns(namespace, CLONE_NEWNET) == 0 && is_locked());
+		forked_end(setns(namespace, CLONE_NEWNET) == 0 && pod_lock_is_taken(who));
 	while (pid > 0 && waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return false;

@@ -12,6 +12,7 @@
 #include "launcher/oci/oci_file.h"
 #include "launcher/oci/oci_json.h"
 #include "launcher/oci/oci_update.h"
+#include "launcher/oci/runtime_caller.h"
 #include "launcher/oci/runtime_state.h"
 #include "lib/cleanup.h"
 #include "lib/whole_file.h"
@@ -127,22 +128,31 @@ static int refuse(const struct runtime_words *words, struct err *err)
 		words->verb, words->id);
 }
 
-/* What is restored is no container yet: its bundle says what it was, or would become. */
+/* What is restored is no container yet: its bundle says what it was, or would become. What `create`
+ * would refuse is refused here as well: a checkpoint is no way around it. */
 static int check_restore(
 	const struct runtime_words *words, const struct runtime_settings *settings, struct err *err)
 {
 	const char *bundle = words->bundle != NULL ? words->bundle : ".";
-	const struct oci_facts facts = { .settings = settings, .bundle = bundle };
+	struct oci_facts facts = { .settings = settings, .bundle = bundle };
 	json_object *config, *annotations = NULL;
-	bool is_vm;
+	struct runtime_caller caller;
+	int ret = read_config(bundle, &config, err);
 
-	if (read_config(bundle, &config, NULL) < 0)
-		return 0;
+	if (ret < 0)
+		return err_wrap(err, ret, "restore");
+	runtime_caller_find(&caller);
+	facts.engine = caller.engine;
+	facts.container_name = caller.name[0] != '\0' ? caller.name : NULL;
 	(void)oci_get_object(config, "", "annotations", &annotations, NULL);
-	is_vm = json_object_object_get_ex(annotations, OCI_CONVERTED, NULL) ||
-		oci_decide(config, &facts, NULL) == OCI_CONVERT;
+	if (json_object_object_get_ex(annotations, OCI_CONVERTED, NULL))
+		ret = OCI_CONVERT;
+	else
+		ret = oci_decide(config, &facts, err);
 	json_object_put(config);
-	return is_vm ? refuse(words, err) : 0;
+	if (ret < 0)
+		return err_wrap(err, ret, "restore");
+	return ret == OCI_CONVERT ? refuse(words, err) : 0;
 }
 
 int runtime_update(const struct runtime_words *words, const struct runtime_settings *settings,

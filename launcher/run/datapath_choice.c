@@ -44,6 +44,7 @@ int datapath_check(
 			"set mac-mode to adopt" },
 		{ settings->guard == VM_GUARD_OFF, "guard: off", "set guard to exclusive" },
 		{ settings->guard == VM_GUARD_SHARED, "guard: shared", "set guard to exclusive" },
+		{ settings->kernel_ports[0] != '\0', "kernel-ports", "leave it out" },
 		{ settings->outside_guard, "outside-guard", "leave it out" },
 		{ settings->switch_socket[0] != '\0', "switch-socket", "leave it out" },
 		{ settings->host_port, "host-port", "leave it out" },

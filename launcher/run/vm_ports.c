@@ -8,6 +8,7 @@
 #include "config/shared_ports.h"
 #include "launcher/forward/port_mirror.h"
 #include "launcher/forward/port_share.h"
+#include "launcher/pod/host_link.h"
 #include "launcher/run/datapath_choice.h"
 #include "launcher/run/switch_plan.h"
 #include "launcher/run/vm.h"
@@ -155,6 +156,7 @@ void vm_ports_follow(struct vm *vm)
 
 	if (vm->ports == NULL || vm->ports->mirror != NULL || !is_wanted(vm))
 		return;
+	(void)ip_addr_parse(HOST_LINK_IDENTITY, &plan.own);
 	keep(vm, &plan.kept);
 	addresses = common_addresses(vm, &plan.n_addresses);
 	plan.addresses = addresses;

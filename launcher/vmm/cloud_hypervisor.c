@@ -48,7 +48,8 @@ static json_t *nics(const struct vmm_plan *plan)
 		json_t *net = json_pack("{s:s, s:i, s:i}", "mac", mac_format(&nic->mac, mac),
 			"num_queues", 2, "queue_size", QUEUE_SIZE);
 
-		if (nic->mtu != 0)
+		/* A TAP has its own, which it would set once more, and may not. */
+		if (nic->mtu != 0 && nic->socket != NULL)
 			json_object_set_new(net, "mtu", json_integer(nic->mtu));
 		if (nic->socket != NULL) {
 			json_object_set_new(net, "vhost_user", json_true());

@@ -38,6 +38,7 @@ static void test_refused(void **state)
 		{ "--guard=off", "guard: off", "set guard to exclusive" },
 		{ "--guard=shared", "guard: shared", "set guard to exclusive" },
 		{ "--outside-guard=true", "outside-guard", "leave it out" },
+		{ "--kernel-ports=tcp/80", "kernel-ports", "leave it out" },
 		{ "--switch-socket=/run/x", "switch-socket", "leave it out" },
 		{ "--host-port=true", "host-port", "leave it out" },
 		{ "--root=nfs", "root: nfs", "set root to auto" },

@@ -50,6 +50,11 @@ static void test_containerd(void **state)
 {
 	check(CMDLINE("/usr/bin/containerd-shim-runc-v2\0-namespace\0k8s.io\0-id\0a\0-n\0b"),
 		OCI_ENGINE_CONTAINERD, "");
+	check(CMDLINE("/usr/bin/containerd-shim-runc-v2\0-id\0-namespace\0-namespace\0k8s.io"),
+		OCI_ENGINE_UNKNOWN, "");
+	check(CMDLINE("/usr/bin/containerd-shim-runc-v2\0-namespace\0moby\0-id\0a"),
+		OCI_ENGINE_UNKNOWN, "");
+	check(CMDLINE("/usr/bin/containerd-shim-runc-v2\0-namespace"), OCI_ENGINE_UNKNOWN, "");
 	check(CMDLINE("/usr/bin/containerd\0--config\0x"), OCI_ENGINE_UNKNOWN, "");
 }
 

@@ -44,6 +44,7 @@ static struct child *start_server(struct vmm_lab *lab, char *const *argv, const 
 	struct child_plan plan = { .name = "server",
 		.program = argv[0],
 		.argv = argv,
+		.capabilities = UINT64_MAX, /* virtiofsd makes itself namespaces */
 		.in = -1,
 		.out = -1,
 		.err = STDERR_FILENO,
