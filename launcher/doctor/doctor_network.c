@@ -14,6 +14,7 @@
 #include "launcher/pod/host_link_check.h"
 #include "launcher/pod/pod_network.h"
 #include "launcher/pod/pod_words.h"
+#include "launcher/pod/rtnl_socket.h"
 #include "launcher/pod/tap_link.h"
 #include "launcher/pod/tap_redirect.h"
 #include "launcher/run/datapath_choice.h"
@@ -258,11 +259,11 @@ static void examine_redirect(struct doctor *d, const struct pod_network *net)
 
 static void examine_host_port(struct doctor *d)
 {
-	struct nl_sock *sock = nl_socket_alloc();
+	struct nl_sock *sock;
 	struct ip_addr service;
 	struct host_link link = { .service = &service, .n_services = 1 };
 	struct err err = { "" };
-	int ret = sock != NULL ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
+	int ret = rtnl_socket_open(&sock);
 
 	(void)ip_addr_parse(HOST_LINK_IDENTITY, &link.identity);
 	(void)ip_addr_parse(HOST_LINK_SERVICE, &service);

@@ -15,6 +15,7 @@
 #include <netlink/route/link.h>
 
 #include "launcher/pod/guard_rules.h"
+#include "launcher/pod/rtnl_socket.h"
 #include "lib/ip_addr.h"
 
 /* --- the initial network namespace ----------------------------------------------------------- */
@@ -142,8 +143,8 @@ static int look(struct nl_sock *sock, const char *name, struct guard_interface *
 
 int guard_look_at_interface(const char *name, struct guard_interface *found, struct err *err)
 {
-	struct nl_sock *sock = nl_socket_alloc();
-	int ret = sock != NULL ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
+	struct nl_sock *sock;
+	int ret = rtnl_socket_open(&sock);
 
 	*found = (struct guard_interface) { 0 };
 	if (ret == 0)

@@ -17,6 +17,7 @@
 
 #include "launcher/pod/host_link_check.h"
 #include "launcher/pod/quiet_link.h"
+#include "launcher/pod/rtnl_socket.h"
 #include "lib/fnv1a.h"
 
 /* Ours return a negative errno; what libnl says becomes one here. */
@@ -223,37 +224,24 @@ static int create(struct nl_sock *sock, const struct host_link *link, struct err
 	return ret;
 }
 
-static struct nl_sock *open_socket(struct err *err)
-{
-	struct nl_sock *sock = nl_socket_alloc();
-
-	if (sock != NULL && nl_connect(sock, NETLINK_ROUTE) == 0)
-		return sock;
-	nl_socket_free(sock);
-	(void)err_set(err, -EIO, "cannot open a netlink socket");
-	return NULL;
-}
-
 int host_link_create(const struct host_link *link, struct err *err)
 {
-	struct nl_sock *sock = open_socket(err);
-	int ret;
+	struct nl_sock *sock;
+	int ret = report(rtnl_socket_open(&sock), "cannot open a netlink socket", err);
 
-	if (sock == NULL)
-		return -EIO;
-	ret = create(sock, link, err);
+	if (ret == 0)
+		ret = create(sock, link, err);
 	nl_socket_free(sock);
 	return ret < 0 ? err_wrap(err, ret, "host port") : 0;
 }
 
 int host_link_remove(struct err *err)
 {
-	struct nl_sock *sock = open_socket(err);
-	int ret;
+	struct nl_sock *sock;
+	int ret = report(rtnl_socket_open(&sock), "cannot open a netlink socket", err);
 
-	if (sock == NULL)
-		return -EIO;
-	ret = remove_pair(sock, err);
+	if (ret == 0)
+		ret = remove_pair(sock, err);
 	nl_socket_free(sock);
 	return ret < 0 ? err_wrap(err, ret, "host port") : 0;
 }

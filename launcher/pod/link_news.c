@@ -7,10 +7,12 @@
 
 #include <netlink/netlink.h>
 
+#include "launcher/pod/rtnl_socket.h"
+
 int link_news_open(struct nl_sock **out, struct err *err)
 {
-	struct nl_sock *sock = nl_socket_alloc();
-	int ret = sock != NULL ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
+	struct nl_sock *sock;
+	int ret = rtnl_socket_open(&sock);
 
 	if (ret == 0)
 		ret = nl_socket_add_membership(sock, RTNLGRP_LINK);

@@ -14,6 +14,7 @@
 #include <netlink/route/link.h>
 
 #include "launcher/pod/quiet_link.h"
+#include "launcher/pod/rtnl_socket.h"
 #include "lib/cleanup.h"
 #include "lib/fnv1a.h"
 
@@ -84,8 +85,8 @@ static int set_mtu(struct nl_sock *sock, const char *name, unsigned mtu)
 
 static int configure(const char *name, unsigned mtu, struct err *err)
 {
-	struct nl_sock *sock = nl_socket_alloc();
-	int ret = sock != NULL ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
+	struct nl_sock *sock;
+	int ret = rtnl_socket_open(&sock);
 
 	if (ret == 0)
 		ret = set_mtu(sock, name, mtu);

@@ -17,6 +17,7 @@
 #include <netlink/route/qdisc.h>
 #include <netlink/route/tc.h>
 
+#include "launcher/pod/rtnl_socket.h"
 #include "launcher/process/remove_ingress.h"
 
 #define INGRESS  TC_HANDLE(0xffff, 0)
@@ -207,22 +208,13 @@ static int replace(struct nl_sock *sock, struct tap_redirect *r, struct err *err
 
 /* --- either ---------------------------------------------------------------------------------- */
 
-static struct nl_sock *open_socket(struct err *err)
-{
-	struct nl_sock *sock = nl_socket_alloc();
-
-	if (sock != NULL && nl_connect(sock, NETLINK_ROUTE) == 0)
-		return sock;
-	nl_socket_free(sock);
-	(void)err_set(err, -EIO, "cannot open a netlink socket");
-	return NULL;
-}
-
 int tap_redirect_check(const char *interface, const char *tap, struct err *err)
 {
-	struct nl_sock *sock = open_socket(err);
-	int ret = sock != NULL ? look(sock, interface, tap, err) : -EIO;
+	struct nl_sock *sock;
+	int ret = report(rtnl_socket_open(&sock), "cannot ask about", interface, err);
 
+	if (ret == 0)
+		ret = look(sock, interface, tap, err);
 	nl_socket_free(sock);
 	return ret < 0 ? ret : 0;
 }
@@ -230,13 +222,14 @@ int tap_redirect_check(const char *interface, const char *tap, struct err *err)
 int tap_redirect_set(
 	struct tap_redirect *redirect, const char *interface, const char *tap, struct err *err)
 {
-	struct nl_sock *sock = open_socket(err);
-	int ret;
+	struct nl_sock *sock;
+	int ret = report(rtnl_socket_open(&sock), "cannot ask about", interface, err);
 
 	*redirect = (struct tap_redirect) { .ifindex = if_nametoindex(interface) };
 	snprintf(redirect->interface, sizeof(redirect->interface), "%s", interface);
 	snprintf(redirect->tap, sizeof(redirect->tap), "%s", tap);
-	ret = sock != NULL ? replace(sock, redirect, err) : -EIO;
+	if (ret == 0)
+		ret = replace(sock, redirect, err);
 	nl_socket_free(sock);
 	return ret;
 }
