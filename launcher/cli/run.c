@@ -54,6 +54,14 @@ static int tell_keeper(struct vm *vm, struct err *err)
 	return ret;
 }
 
+/* Of children that could not remove them: who was killed, or had just begun. */
+static void remove_sockets(const struct vm_paths *paths)
+{
+	(void)unlink(paths->switch_port);
+	(void)unlink(paths->vsock);
+	(void)unlink(paths->shared_ports);
+}
+
 /* --- signals --------------------------------------------------------------------------------- */
 
 #define SIGNAL_MAX 64
@@ -247,8 +255,10 @@ static int claim_and_live(struct vm *vm, int pod_lock, struct err *err)
 	/* In this order: who is killed in between has a keeper no more, and a successor none of its
 	 * directory removed. */
 	keeper_end(vm->keeper);
-	if (dir.kept >= 0)
+	if (dir.kept >= 0) {
+		remove_sockets(&vm->paths);
 		(void)remove_tree(vm->paths.dir);
+	}
 	vm_dir_release(&dir);
 	if (vm->log >= 0)
 		close(vm->log);

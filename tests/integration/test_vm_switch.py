@@ -75,6 +75,9 @@ def switch_fails_again_and_again(lab):
                "the switch to run", timeout=10)
     assert switch_of(vm)["starts"] <= 7, switch_of(vm)
     assert "switch-ended" in vm.log() and "no-network" in vm.log(), vm.log()
+    # Nor is anything left of one that was killed, and could not come back before the end.
+    os.rename(config, config + ".good")
+    kill(switch_of(vm)["pid"])
     stop(vm, job)
     vm.assert_gone()
 
