@@ -42,24 +42,32 @@ static int open_log(struct vm *vm, struct err *err)
 	return 0;
 }
 
-static int tell_keeper(struct vm *vm, struct err *err)
+/* Those of a VM's sockets that are not in its directory; NULL: there are no more. Whoever made one
+ * removes it, unless it was killed, or had just begun. */
+static const char *socket_at(const struct vm_paths *paths, size_t i)
 {
-	/* The directory last: a successor of this name waits for as long as it is there. */
-	const char *const paths[] = { vm->paths.switch_port, vm->paths.vsock,
-		vm->paths.shared_ports, vm->paths.dir };
-	int ret = 0;
+	const char *const sockets[] = { paths->switch_port, paths->vsock, paths->shared_ports };
 
-	for (size_t i = 0; ret == 0 && i < sizeof(paths) / sizeof(paths[0]); i++)
-		ret = keeper_add_path(vm->keeper, paths[i], err);
-	return ret;
+	return i < sizeof(sockets) / sizeof(sockets[0]) ? sockets[i] : NULL;
 }
 
-/* Of children that could not remove them: who was killed, or had just begun. */
+static int tell_keeper(struct vm *vm, struct err *err)
+{
+	const char *path;
+	int ret = 0;
+
+	for (size_t i = 0; ret == 0 && (path = socket_at(&vm->paths, i)) != NULL; i++)
+		ret = keeper_add_path(vm->keeper, path, err);
+	/* Last: a successor of this name waits for as long as it is there. */
+	return ret == 0 ? keeper_add_path(vm->keeper, vm->paths.dir, err) : ret;
+}
+
 static void remove_sockets(const struct vm_paths *paths)
 {
-	(void)unlink(paths->switch_port);
-	(void)unlink(paths->vsock);
-	(void)unlink(paths->shared_ports);
+	const char *path;
+
+	for (size_t i = 0; (path = socket_at(paths, i)) != NULL; i++)
+		(void)unlink(path);
 }
 
 /* --- signals --------------------------------------------------------------------------------- */

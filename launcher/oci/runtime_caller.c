@@ -83,7 +83,7 @@ void runtime_caller_parse(const char *cmdline, size_t len, struct runtime_caller
 		caller->engine = OCI_ENGINE_CONTAINERD;
 }
 
-void runtime_caller_find(struct runtime_caller *caller)
+void runtime_caller_find(struct runtime_caller *caller, struct oci_facts *facts)
 {
 	cleanup_free char *cmdline = NULL;
 	char path[32];
@@ -93,4 +93,6 @@ void runtime_caller_find(struct runtime_caller *caller)
 	if (whole_file_read(path, CMDLINE_MAX, &cmdline, &len) < 0)
 		len = 0;
 	runtime_caller_parse(cmdline, len, caller);
+	facts->engine = caller->engine;
+	facts->container_name = caller->name[0] != '\0' ? caller->name : NULL;
 }

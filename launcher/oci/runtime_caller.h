@@ -27,5 +27,6 @@ struct runtime_caller {
 /* From a command line, words that end with NUL each. */
 void runtime_caller_parse(const char *cmdline, size_t len, struct runtime_caller *caller);
 
-/* From that of our parent. */
-void runtime_caller_find(struct runtime_caller *caller);
+/* From that of our parent; what it says is among *facts then, too, for as long as *caller is there.
+ */
+void runtime_caller_find(struct runtime_caller *caller, struct oci_facts *facts);

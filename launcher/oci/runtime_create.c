@@ -59,14 +59,12 @@ static int find_bundle(struct creation *c, const char *given, struct err *err)
 /* What a decision takes. */
 static void look_at_container(struct creation *c, const struct runtime_settings *settings)
 {
-	runtime_caller_find(&c->caller);
 	c->facts = (struct oci_facts) {
 		.settings = settings,
 		.bundle = c->bundle,
 		.machine_root = c->root,
-		.engine = c->caller.engine,
-		.container_name = c->caller.name[0] != '\0' ? c->caller.name : NULL,
 	};
+	runtime_caller_find(&c->caller, &c->facts);
 }
 
 /* A tmpfs of its own, as engines make them for pods, and not a directory in one. */

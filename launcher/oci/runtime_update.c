@@ -141,9 +141,7 @@ static int check_restore(
 
 	if (ret < 0)
 		return err_wrap(err, ret, "restore");
-	runtime_caller_find(&caller);
-	facts.engine = caller.engine;
-	facts.container_name = caller.name[0] != '\0' ? caller.name : NULL;
+	runtime_caller_find(&caller, &facts);
 	(void)oci_get_object(config, "", "annotations", &annotations, NULL);
 	if (json_object_object_get_ex(annotations, OCI_CONVERTED, NULL))
 		ret = OCI_CONVERT;

@@ -26,7 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -380,8 +379,6 @@ void switch_attach_stop(struct switch_attach *a)
 	if (a->state == THERE) {
 		remove_port(a, LEAVING);
 		(void)loop_until(a->loop, ANSWER_MS, is_away, a);
-	} else {
-		(void)unlink(port_text(a, "socket")); /* of a switch that was killed */
 	}
 	free_attach(a);
 }

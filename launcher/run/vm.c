@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 #include <netlink/netlink.h>
@@ -149,8 +148,6 @@ void vm_stop(struct vm *vm)
 	dns_relay_stop(vm->dns);
 	vm->dns = NULL;
 	service_stop(vm->loop, &vm->vsock, SERVICE_GRACE_MS);
-	if (vm->has_vsock)
-		(void)unlink(vm->paths.vsock); /* of one that was killed */
 	vm_switch_stop(vm);
 	stop_pod(vm);
 	console_free(vm->console);

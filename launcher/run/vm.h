@@ -123,7 +123,6 @@ struct vm {
 	unsigned n_steps; /* taken */
 	uint32_t workload_pid;
 	bool has_net, has_guard, has_redirect;
-	bool has_vsock;   /* the socket is ours */
 	bool started;     /* the workload has, or idle */
 	bool idle;        /* the root has no command of its own, and none was given */
 	bool done;        /* the workload has ended by itself */

@@ -199,8 +199,7 @@ static int vsock_step(struct vm *vm, struct err *err)
 	int ret;
 
 	/* One that has its own listens there itself, and fails if there is something. */
-	vm->has_vsock = !(vm->kind->can & VMM_CAN_VHOST_VSOCK);
-	if (vm->has_vsock) {
+	if (!(vm->kind->can & VMM_CAN_VHOST_VSOCK)) {
 		(void)unlink(vm->paths.vsock);
 		return 0;
 	}
@@ -208,10 +207,7 @@ static int vsock_step(struct vm *vm, struct err *err)
 	snprintf(cid, sizeof(cid), "%d", MACHINE_CID);
 	if (ret == 0)
 		ret = service_start(vm->loop, vm->keeper, &plan, &vm->vsock, err);
-	if (ret == 0)
-		ret = await_service(vm, &vm->vsock, "sluice-vsock", err);
-	vm->has_vsock = ret == 0;
-	return ret;
+	return ret == 0 ? await_service(vm, &vm->vsock, "sluice-vsock", err) : ret;
 }
 
 /* --- agent ----------------------------------------------------------------------------------- */

@@ -76,11 +76,14 @@ static void test_others(void **state)
 /* Ours is none. */
 static void test_own_parent(void **state)
 {
+	struct oci_facts facts = { .settings = NULL };
 	struct runtime_caller caller;
 
-	runtime_caller_find(&caller);
+	runtime_caller_find(&caller, &facts);
 	assert_int_equal(caller.engine, OCI_ENGINE_UNKNOWN);
 	assert_string_equal(caller.name, "");
+	assert_int_equal(facts.engine, OCI_ENGINE_UNKNOWN);
+	assert_null(facts.container_name);
 }
 
 int main(void)
