@@ -28,7 +28,7 @@ struct lab_plan {
 struct lab {
 	char directory[64]; /* of root and sockets */
 	pid_t agent;
-	size_t n_children, n_fds; /* of lab_setup(): what it has when nobody is served */
+	size_t n_children, n_fds; /* of lab_note_idle(): what it has when nobody is served */
 	int news; /* a byte of it for each call: 'e' the workload has ended, 'p' power off */
 };
 
@@ -43,6 +43,9 @@ int lab_teardown(void **state);
 
 size_t lab_n_fds(const struct lab *lab);
 size_t lab_n_children(const struct lab *lab); /* its own, zombies too */
+
+/* Runs an exec and keeps what the agent has without it. lab_setup() does so. */
+void lab_note_idle(struct lab *lab);
 
 /* Waits until nobody is served and nothing is left of who was; fails after a while. */
 void lab_await_idle(const struct lab *lab);
