@@ -2,7 +2,7 @@
 """pod-tcp: one iperf3 stream between two pods of podman's bridge network.
 
     sluice       UML - vhost-user - sluiced - eth0 - veth - bridge - veth - eth0 - sluiced - ... - UML
-    tap          the same VMs with `datapath: tap`: UML - TAP - tc - eth0 - veth - bridge - ... - UML
+    tap          the same VMs with `datapath: tap`: UML - TAP - nft - eth0 - veth - bridge - ... - UML
     container    plain containers: eth0 - veth - bridge - veth - eth0
 
 The guest (or iperf3, in a plain container) that sends has a CPU, and the one that receives has the

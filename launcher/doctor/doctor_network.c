@@ -16,7 +16,6 @@
 #include "launcher/pod/pod_words.h"
 #include "launcher/pod/rtnl_socket.h"
 #include "launcher/pod/tap_link.h"
-#include "launcher/pod/tap_redirect.h"
 #include "launcher/run/datapath_choice.h"
 #include "launcher/run/dns_relay.h"
 #include "launcher/doctor/doctor.h"
@@ -242,19 +241,18 @@ static void examine_tap(struct doctor *d)
 /* What `datapath: tap` takes of the pod's interface. */
 static void examine_redirect(struct doctor *d, const struct pod_network *net)
 {
-	const char *interface = pod_network_interface(net, net->pod_ifindex)->name;
-	char tap[IF_NAMESIZE];
 	struct err err = { "" };
 
 	if (!datapath_is_tap(d->settings))
 		return;
-	tap_link_name(d->settings->name, tap);
-	if (datapath_check_names(d->settings, &net->resolv_conf, &err) < 0 ||
-		tap_redirect_check(interface, tap, &err) < 0)
+	if (datapath_check_pod(d->settings, net, &err) < 0)
 		doctor_note(d, DOCTOR_FAIL, "datapath", NULL, "%s", err.text);
 	else
-		doctor_note(
-			d, DOCTOR_OK, "datapath", NULL, "%s can be redirected to a TAP", interface);
+		doctor_note(d, DOCTOR_OK, "datapath", NULL,
+			"%s is redirected to a TAP, by nft_fwd_netdev of the node's kernel (from "
+			"Linux "
+			"5.12 on)",
+			pod_network_interface(net, net->pod_ifindex)->name);
 }
 
 static void examine_host_port(struct doctor *d)

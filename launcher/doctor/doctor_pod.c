@@ -50,8 +50,10 @@ static void examine_capabilities(struct doctor *d)
 {
 	examine_capability(d, CAP_NET_ADMIN, "cap-net-admin",
 		needs_net_admin(d) ? DOCTOR_FAIL : DOCTOR_WARN,
-		"grant it to the container, or have a guard set from outside and say "
-		"--outside-guard");
+		datapath_is_tap(d->settings)
+			? "grant it to the container"
+			: "grant it to the container, or have a guard set from outside and say "
+			  "--outside-guard");
 	examine_capability(d, CAP_NET_RAW, "cap-net-raw",
 		datapath_is_tap(d->settings) ? DOCTOR_WARN : DOCTOR_FAIL,
 		"grant it to the container: the switch reads the pod's interface with it");
@@ -124,11 +126,8 @@ static void examine_guard(struct doctor *d)
 		return;
 	}
 	if (ret < 0) {
-		doctor_note(d,
-			needs_net_admin(d) && !datapath_is_tap(d->settings) ? DOCTOR_FAIL
-									    : DOCTOR_WARN,
-			"nftables", "the node's kernel needs nf_tables with the netdev family",
-			"%s", err.text);
+		doctor_note(d, needs_net_admin(d) ? DOCTOR_FAIL : DOCTOR_WARN, "nftables",
+			"the node's kernel needs nf_tables with the netdev family", "%s", err.text);
 		return;
 	}
 	doctor_note(d, DOCTOR_OK, "nftables", NULL, "the kernel answers");

@@ -31,13 +31,13 @@ static int create_table(struct guard *guard, const struct guard_plan *plan, stru
 	return run_text(guard, text, err);
 }
 
-/* A kernel refuses a flag that it does not know. Whatever else was wrong is wrong without it too.
- */
+/* A kernel refuses a flag that it does not know. Whatever else was wrong is wrong without it too. A
+ * redirection that nobody owns would leave a pod that goes on deaf. */
 static int create(struct guard *guard, const struct guard_plan *plan, struct err *err)
 {
 	int ret = create_table(guard, plan, err);
 
-	if (ret < 0 && guard->owned) {
+	if (ret < 0 && guard->owned && plan->mode != GUARD_REDIRECT) {
 		guard->owned = false;
 		ret = create_table(guard, plan, err);
 	}

@@ -9,7 +9,8 @@
  * Lifetime. The table has `flags owner`: it belongs to the netlink socket of whoever made it, and
  * the kernel removes it when that socket is closed, so also when its process is killed. Children
  * do not inherit the socket (nft.h). Kernels before 5.12 have no such flag: there it is a plain
- * table, which outlives a holder that is killed and is replaced by the next one.
+ * table, which outlives a holder that is killed and is replaced by the next one; but none that
+ * redirects.
  *
  * Handing a port over, in shared mode. A packet goes to the guest if the filter of the switch's
  * packet socket lets it through, and to the pod's kernel if the guard does; neither knows of the

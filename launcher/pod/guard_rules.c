@@ -40,6 +40,19 @@
  * addresses from being forwarded from eth0 to sluice0. What the kernel sends out of sluice0 comes
  * in by sluice0p, where the switch's socket takes it and the kernel is not to see it again. A
  * guest's TAP (tap_link.h) is such an end as well.
+ *
+ * Redirect is another thing: the pod's network without a switch (`datapath: tap`). What is no
+ * reflection (which ipvlan's siblings on the node, with the same MAC, are taken for) is passed to
+ * the guest's TAP as it is, and what the guest sends there goes out:
+ *
+ *      wire --> eth0 ingress ==> slt-NAME --> guest
+ *      wire <-- eth0         <== slt-NAME ingress <-- guest
+ *
+ * Why no bridge, which is what one would think of first: a bridge takes the MAC addresses of its
+ * ports for its own, and so the guest could have the pod's, which the network expects of it, only
+ * if eth0 got another; and eth0's addresses and routes would be dead, or would have to move. Why
+ * not tc(8), whose filters can do the same: they outlive who has set them, and a pod that lives on
+ * behind a VM that was killed would stay deaf.
  */
 
 #include "launcher/pod/guard_rules.h"
@@ -177,14 +190,8 @@ static void put_shared_rules(FILE *out, const struct guard_plan *plan)
 	put_ports_rule(out, &plan->kernel_ports, L4_UDP);
 }
 
-static void put_uplink_chain(FILE *out, const struct guard_plan *plan)
+static void put_kernel_rules(FILE *out, const struct guard_plan *plan)
 {
-	char mac[MAC_TEXT_MAX];
-
-	fputs("chain uplink {\n", out);
-	fprintf(out, base_chain, plan->interface);
-	if (!mac_is_zero(&plan->pod_mac))
-		fprintf(out, "ether saddr %s " DROP("reflected"), mac_format(&plan->pod_mac, mac));
 	fputs("vlan id != 0 " DROP("tagged") "ether type 8021ad vlan id != 0 " DROP("tagged"), out);
 	put_inner_rules(out, plan);
 	fputs("meta protocol arp accept\n"
@@ -193,7 +200,27 @@ static void put_uplink_chain(FILE *out, const struct guard_plan *plan)
 		out);
 	if (plan->mode == GUARD_SHARED)
 		put_shared_rules(out, plan);
-	fputs(DROP("guest") "}\n", out);
+	fputs(DROP("guest"), out);
+}
+
+static void put_redirect(FILE *out, const char *counter, const char *to)
+{
+	fprintf(out, "counter name %s fwd to \"%s\"\n", counter, to);
+}
+
+static void put_uplink_chain(FILE *out, const struct guard_plan *plan)
+{
+	char mac[MAC_TEXT_MAX];
+
+	fputs("chain uplink {\n", out);
+	fprintf(out, base_chain, plan->interface);
+	if (!mac_is_zero(&plan->pod_mac))
+		fprintf(out, "ether saddr %s " DROP("reflected"), mac_format(&plan->pod_mac, mac));
+	if (plan->mode == GUARD_REDIRECT)
+		put_redirect(out, "guest", plan->tap);
+	else
+		put_kernel_rules(out, plan);
+	fputs("}\n", out);
 }
 
 /* Its addresses are IPv4, by host_link.h. */
@@ -216,23 +243,29 @@ static void put_host_chains(FILE *out, const struct guard_plan *plan)
 	fputs(DROP("host_far_end") "}\n", out);
 }
 
-/* All that comes in is the switch's, which has heard it before. */
+/* All that comes in is the switch's, which has heard it before, or goes out. */
 static void put_tap_chain(FILE *out, const struct guard_plan *plan)
 {
 	fputs("chain guest_tap {\n", out);
 	fprintf(out, base_chain, plan->tap);
-	fputs(DROP("guest_tap") "}\n", out);
+	if (plan->mode == GUARD_REDIRECT)
+		put_redirect(out, "guest_tap", plan->interface);
+	else
+		fputs(DROP("guest_tap"), out);
+	fputs("}\n", out);
 }
 
 static void put_counters(FILE *out, const struct guard_plan *plan)
 {
 	fputs("counter reflected { }\n"
-	      "counter tagged { }\n"
-	      "counter inner_neighbour { }\n"
-	      "counter inner_packet { }\n"
-	      "counter echo_request { }\n"
 	      "counter guest { }\n",
 		out);
+	if (plan->mode != GUARD_REDIRECT)
+		fputs("counter tagged { }\n"
+		      "counter inner_neighbour { }\n"
+		      "counter inner_packet { }\n"
+		      "counter echo_request { }\n",
+			out);
 	if (plan->host_port)
 		fputs("counter host_stray { }\n"
 		      "counter host_far_end { }\n",

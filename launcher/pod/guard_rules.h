@@ -32,6 +32,7 @@ enum guard_mode {
 	GUARD_OFF,       /* no table */
 	GUARD_EXCLUSIVE, /* everything but ARP and ND is the guest's */
 	GUARD_SHARED,    /* the pod's kernel keeps some TCP and UDP ports */
+	GUARD_REDIRECT,  /* everything is passed to the guest's TAP and back: there is no switch */
 };
 
 struct guard_plan {
@@ -42,8 +43,11 @@ struct guard_plan {
 	struct ip_addr identity;      /* an address of the pod's for its guests; all zero: none */
 	struct ip_addr service[GUARD_SERVICES_MAX]; /* the guests' addresses towards it */
 	size_t n_services;
-	bool host_port;        /* there are sluice0 and sluice0p: guard them too */
-	char tap[IF_NAMESIZE]; /* a guest's: the kernel hears nothing of it; empty: there is none */
+	bool host_port; /* there are sluice0 and sluice0p: guard them too */
+	/* A guest's: the kernel hears nothing of it; empty: there is none, which redirect must
+	 * have.
+	 */
+	char tap[IF_NAMESIZE];
 };
 
 /* nft takes it between quotes, and as a name and no pattern. */

@@ -12,9 +12,11 @@
  * needed. */
 static int do_without(const struct pod_guard *pg, int reason, struct err *err)
 {
-	if (pg->plan.host_port)
-		return reason == -EPERM ? err_set(err, reason, "--host-port needs CAP_NET_ADMIN")
-					: reason;
+	if (pg->plan.host_port || pg->plan.mode == GUARD_REDIRECT)
+		return reason == -EPERM
+			       ? err_set(err, reason, "%s needs CAP_NET_ADMIN",
+					 pg->plan.host_port ? "--host-port" : "datapath: tap")
+			       : reason;
 	if (pg->plan.mode == GUARD_OFF || pg->options.outside_guard || !pg->uplink.has_address)
 		return 0;
 	if (reason != -EPERM)

@@ -132,10 +132,9 @@ int keeper_add_request(struct keeper *keeper, const char *socket, const char *li
 	return 0;
 }
 
-static int add_interface(
-	struct keeper *keeper, enum keeper_op op, const char *name, struct err *err)
+int keeper_add_link(struct keeper *keeper, const char *name, struct err *err)
 {
-	struct keeper_message message = { .op = op };
+	struct keeper_message message = { .op = KEEPER_ADD_LINK };
 	int ret = -EINVAL;
 
 	if (strlen(name) < IF_NAMESIZE) {
@@ -148,16 +147,6 @@ static int add_interface(
 		return err_errno(err, -ret, "cannot tell the keeper of %s", name);
 	keeper->n_links++;
 	return 0;
-}
-
-int keeper_add_link(struct keeper *keeper, const char *name, struct err *err)
-{
-	return add_interface(keeper, KEEPER_ADD_LINK, name, err);
-}
-
-int keeper_add_ingress(struct keeper *keeper, const char *name, struct err *err)
-{
-	return add_interface(keeper, KEEPER_ADD_INGRESS, name, err);
 }
 
 int keeper_hold(struct keeper *keeper, int fd, struct err *err)

@@ -3,10 +3,10 @@
 
 /*
  * Cleans up behind a sluice-vm that was killed: no process, socket, temporary file or TAP of its
- * own stays, nor what it has put on the pod's interface. A small process of its own session that
- * waits for the end of a pipe which only sluice-vm holds, then kills the groups, sends the requests
- * and removes the interfaces and paths it was told of, and ends. It is told of each before it is
- * made. An orderly end tells it to forget and to end.
+ * own stays. A small process of its own session that waits for the end of a pipe which only
+ * sluice-vm holds, then kills the groups, sends the requests and removes the interfaces and paths
+ * it was told of, and ends. It is told of each before it is made. An orderly end tells it to forget
+ * and to end.
  *
  * It is forked before there are threads and before anything is open that should not be kept open
  * (the guard's socket above all), holds nothing but the pipe and what keeper_hold() gives it, and
@@ -61,9 +61,6 @@ int keeper_hold(struct keeper *keeper, int fd, struct err *err);
 
 /* A network interface that is to be removed, of the namespace that we are in. */
 int keeper_add_link(struct keeper *keeper, const char *name, struct err *err);
-
-/* One that stays, and whose ingress is to be removed (remove_ingress.h). */
-int keeper_add_ingress(struct keeper *keeper, const char *name, struct err *err);
 
 /* Orderly: nothing is killed, removed nor sent. May be NULL. */
 void keeper_end(struct keeper *keeper);

@@ -45,7 +45,6 @@
 
 #include "launcher/process/forked.h"
 #include "launcher/process/keeper.h"
-#include "launcher/process/remove_ingress.h"
 #include "launcher/process/remove_link.h"
 #include "launcher/process/remove_tree.h"
 #include "lib/unix_socket.h"
@@ -71,10 +70,7 @@ static char paths[KEEPER_PATHS_MAX][PATH_MAX];
 static size_t n_paths;
 static char requests[KEEPER_REQUESTS_MAX][PATH_MAX];
 static size_t n_requests;
-static struct {
-	char name[IF_NAMESIZE];
-	bool stays; /* without its ingress */
-} links[KEEPER_LINKS_MAX];
+static char links[KEEPER_LINKS_MAX][IF_NAMESIZE];
 static size_t n_links;
 
 static struct group *find_group(pid_t leader)
@@ -123,12 +119,10 @@ static void add_request(const char *both, size_t len)
 		memcpy(requests[n_requests++], both, len);
 }
 
-static void add_link(const char *name, size_t len, bool stays)
+static void add_link(const char *name, size_t len)
 {
-	if (n_links >= KEEPER_LINKS_MAX || len <= 1 || len > IF_NAMESIZE || name[len - 1] != '\0')
-		return;
-	links[n_links].stays = stays;
-	memcpy(links[n_links++].name, name, len);
+	if (n_links < KEEPER_LINKS_MAX && len > 1 && len <= IF_NAMESIZE && name[len - 1] == '\0')
+		memcpy(links[n_links++], name, len);
 }
 
 static void kill_group(const struct group *group)
@@ -191,7 +185,7 @@ static void remove_paths(void)
 static void remove_links(void)
 {
 	for (size_t i = 0; i < n_links; i++)
-		(void)(links[i].stays ? remove_ingress(links[i].name) : remove_link(links[i].name));
+		remove_link(links[i]);
 }
 
 /* false: the last one. */
@@ -224,9 +218,7 @@ static bool receive(int sock)
 		add_request(message.path, len - offsetof(struct keeper_message, path));
 		return true;
 	case KEEPER_ADD_LINK:
-	case KEEPER_ADD_INGRESS:
-		add_link(message.path, len - offsetof(struct keeper_message, path),
-			message.op == KEEPER_ADD_INGRESS);
+		add_link(message.path, len - offsetof(struct keeper_message, path));
 		return true;
 	case KEEPER_HOLD:
 		return true;

@@ -16,7 +16,6 @@ enum keeper_op {
 	KEEPER_ADD_PATH,
 	KEEPER_ADD_REQUEST, /* path: of the socket, NUL, the line, NUL */
 	KEEPER_ADD_LINK,    /* path: the interface's name */
-	KEEPER_ADD_INGRESS, /* path: the interface's name */
 	KEEPER_HOLD,        /* with a descriptor, which is open until the keeper ends */
 	KEEPER_FORGET,      /* and end: all was cleaned up */
 };

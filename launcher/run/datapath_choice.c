@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "launcher/pod/pod_network.h"
 #include "launcher/run/dns_relay.h"
 
 bool datapath_is_tap(const struct vm_settings *settings)
@@ -59,11 +60,19 @@ int datapath_check(
 	return check_volumes(volumes, err);
 }
 
-int datapath_check_names(
-	const struct vm_settings *settings, const struct resolv_conf *conf, struct err *err)
+int datapath_check_pod(
+	const struct vm_settings *settings, const struct pod_network *net, struct err *err)
 {
-	if (!datapath_is_tap(settings) || settings->dns != VM_DNS_AUTO ||
-		!dns_relay_is_needed(conf))
+	const struct pod_interface *pod = pod_network_interface(net, net->pod_ifindex);
+
+	if (!datapath_is_tap(settings))
+		return 0;
+	if (mac_is_zero(&pod->mac))
+		return err_set(err, -ENOTSUP,
+			"datapath: tap: %s has no MAC address that the guest could have: set "
+			"datapath to vhost-user, and mac-mode to substitute",
+			pod->name);
+	if (settings->dns != VM_DNS_AUTO || !dns_relay_is_needed(&net->resolv_conf))
 		return 0;
 	return refuse("dns: auto: the relay for a resolver on the pod's loopback",
 		"set dns to direct", err);

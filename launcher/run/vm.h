@@ -38,7 +38,6 @@
 #include "launcher/image/kernel.h"
 #include "launcher/pod/pod_guard.h"
 #include "launcher/pod/pod_network.h"
-#include "launcher/pod/tap_redirect.h"
 #include "launcher/run/console.h"
 #include "launcher/process/keeper.h"
 #include "launcher/process/service.h"
@@ -91,7 +90,6 @@ struct vm {
 	struct pod_network net;
 	struct pod_guard guard;
 	char tap[IF_NAMESIZE]; /* the guest's network; empty: it is vhost-user */
-	struct tap_redirect redirect;
 	struct nl_sock *news;
 	struct event *news_event;
 	struct service sluiced, vsock;
@@ -122,7 +120,7 @@ struct vm {
 	struct vm_step_time steps[VM_STEPS_MAX];
 	unsigned n_steps; /* taken */
 	uint32_t workload_pid;
-	bool has_net, has_guard, has_redirect;
+	bool has_net, has_guard;
 	bool started;     /* the workload has, or idle */
 	bool idle;        /* the root has no command of its own, and none was given */
 	bool done;        /* the workload has ended by itself */

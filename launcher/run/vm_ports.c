@@ -9,7 +9,6 @@
 #include "launcher/forward/port_mirror.h"
 #include "launcher/forward/port_share.h"
 #include "launcher/pod/host_link.h"
-#include "launcher/run/datapath_choice.h"
 #include "launcher/run/switch_plan.h"
 #include "launcher/run/vm.h"
 #include "lib/log.h"
@@ -113,8 +112,6 @@ static bool is_wanted(const struct vm *vm)
 
 static bool is_guarded(const struct vm *vm)
 {
-	if (datapath_is_tap(vm->settings))
-		return true;
 	return vm->settings->guard != VM_GUARD_OFF &&
 	       (vm->guard.guard != NULL || vm->settings->outside_guard);
 }

@@ -66,7 +66,7 @@ static void on_news(evutil_socket_t fd, short what, void *arg)
 	struct err err = { "" };
 
 	link_news_drain(vm->news);
-	if (pod_guard_keep_up(&vm->guard, &err) < 0 || vm_tap_keep_up(vm, &err) < 0)
+	if (pod_guard_keep_up(&vm->guard, &err) < 0)
 		vm_end(vm, VM_STATUS_START, err.text);
 }
 
@@ -97,7 +97,7 @@ static int plan_guard(const struct vm *vm, struct guard_plan *plan, struct err *
 	};
 	const struct vm_settings *s = vm->settings;
 
-	*plan = (struct guard_plan) { .mode = modes[s->guard],
+	*plan = (struct guard_plan) { .mode = datapath_is_tap(s) ? GUARD_REDIRECT : modes[s->guard],
 		.n_services = 1,
 		.host_port = s->host_port || machine_has_nfs(vm) || needs_dns_relay(vm) };
 	pod_network_ifname(&vm->net, vm->net.pod_ifindex, plan->interface);
@@ -126,10 +126,10 @@ static int guard_step(struct vm *vm, struct err *err)
 	int ret = follow_links(vm, err);
 
 	if (ret == 0)
+		ret = datapath_check_pod(vm->settings, &vm->net, err);
+	if (ret == 0)
 		ret = vm_tap_make(vm, err);
-	if (ret < 0)
-		return ret;
-	return datapath_is_tap(vm->settings) ? vm_tap_redirect(vm, err) : hold_guard(vm, err);
+	return ret < 0 ? ret : hold_guard(vm, err);
 }
 
 /* --- switch, vsock --------------------------------------------------------------------------- */
@@ -163,8 +163,13 @@ static int switch_step(struct vm *vm, struct err *err)
 {
 	int ret;
 
-	if (datapath_is_tap(vm->settings))
+	if (datapath_is_tap(vm->settings)) {
+		if (vm->settings->anti_spoof)
+			log_warn("no-anti-spoof", log_str("datapath", "tap"),
+				log_str("reason",
+					"there is no switch to hold the guest to its addresses"));
 		return 0;
+	}
 	ret = vm_switch_start(vm, err);
 	if (ret < 0 || vm_switch_is_attached(vm))
 		return ret;

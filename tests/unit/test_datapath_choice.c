@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "launcher/pod/resolv_conf.h"
+#include "launcher/pod/pod_network.h"
 #include "launcher/run/datapath_choice.h"
 
 /* As a command line says it. */
@@ -94,23 +94,33 @@ static void test_volumes(void **state)
 	volumes_free(&volumes);
 }
 
-static void test_names(void **state)
+static void test_pod(void **state)
 {
 	static const char *const none[] = { NULL };
 	static const char *const direct[] = { "--dns=direct", NULL };
 	struct vm_settings s = load(none);
-	struct resolv_conf conf = { 0 };
+	struct pod_interface eth0 = {
+		.ifindex = 2, .name = "eth0", .mac = { { 2, 0, 0, 0, 0, 1 } }
+	};
+	struct pod_network net = { .interfaces = &eth0, .n_interfaces = 1, .pod_ifindex = 2 };
+	struct resolv_conf *conf = &net.resolv_conf;
 	struct err err = { "" };
 
-	assert_int_equal(datapath_check_names(&s, &conf, &err), 0);
-	conf.n_nameservers = 1;
-	assert_int_equal(ip_addr_parse("10.0.0.1", &conf.nameservers[0].addr), 0);
-	assert_int_equal(datapath_check_names(&s, &conf, &err), 0);
-	assert_int_equal(ip_addr_parse("127.0.0.53", &conf.nameservers[0].addr), 0);
-	assert_int_equal(datapath_check_names(&s, &conf, &err), -ENOTSUP);
+	assert_int_equal(datapath_check_pod(&s, &net, &err), 0);
+	conf->n_nameservers = 1;
+	assert_int_equal(ip_addr_parse("10.0.0.1", &conf->nameservers[0].addr), 0);
+	assert_int_equal(datapath_check_pod(&s, &net, &err), 0);
+	assert_int_equal(ip_addr_parse("127.0.0.53", &conf->nameservers[0].addr), 0);
+	assert_int_equal(datapath_check_pod(&s, &net, &err), -ENOTSUP);
 	assert_non_null(strstr(err.text, "set dns to direct"));
 	s = load(direct);
-	assert_int_equal(datapath_check_names(&s, &conf, NULL), 0);
+	assert_int_equal(datapath_check_pod(&s, &net, NULL), 0);
+	/* As netkit's. */
+	eth0.mac = (struct mac) { { 0 } };
+	assert_int_equal(datapath_check_pod(&s, &net, &err), -ENOTSUP);
+	assert_non_null(strstr(err.text, "eth0 has no MAC address"));
+	s.datapath = VM_DATAPATH_VHOST_USER;
+	assert_int_equal(datapath_check_pod(&s, &net, NULL), 0);
 }
 
 int main(void)
@@ -119,7 +129,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_volumes),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_pod),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,8 @@
 #define TABLE "table netdev sluice_guard {\n"
 #define OWNED "flags owner\n"
 #define COUNTERS                                                                                   \
-	"counter reflected { }\ncounter tagged { }\ncounter inner_neighbour { }\n"                 \
-	"counter inner_packet { }\ncounter echo_request { }\ncounter guest { }\n"
+	"counter reflected { }\ncounter guest { }\ncounter tagged { }\n"                           \
+	"counter inner_neighbour { }\ncounter inner_packet { }\ncounter echo_request { }\n"
 #define HOST_COUNTERS "counter host_stray { }\ncounter host_far_end { }\n"
 #define UPLINK                                                                                     \
 	"chain uplink {\ntype filter hook ingress device \"eth0\" priority -500\npolicy drop\n"
@@ -201,6 +201,20 @@ static void test_tap(void **state)
 		"}\n");
 }
 
+/* Everything to the guest but what it has sent itself, and everything from it. */
+static void test_redirect(void **state)
+{
+	struct guard_plan plan = pod(GUARD_REDIRECT);
+
+	strcpy(plan.tap, "tap7");
+	check(guard_rules_create(&plan, true), ANEW TABLE OWNED
+		"counter reflected { }\ncounter guest { }\n"
+		"counter guest_tap { }\n" UPLINK REFLECTED "counter name guest fwd to \"tap7\"\n}\n"
+		"chain guest_tap {\n"
+		"type filter hook ingress device \"tap7\" priority -500\n"
+		"policy drop\ncounter name guest_tap fwd to \"eth0\"\n}\n}\n");
+}
+
 /* What would end the quotes, or be a pattern. */
 static void test_interface_names(void **state)
 {
@@ -226,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_inner_addresses),
 		cmocka_unit_test(test_host_port),
 		cmocka_unit_test(test_tap),
+		cmocka_unit_test(test_redirect),
 		cmocka_unit_test(test_interface_names),
 	};
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The guard of a pod whose guest has a TAP and no switch: what comes in by eth0 is the guest's, and
+ * what it sends goes out; the kernel does it, as long as the guard is held. */
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,24 +16,29 @@
 #include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "launcher/pod/pod_guard.h"
 #include "launcher/pod/tap_link.h"
-#include "launcher/pod/tap_redirect.h"
 
 #define TAP        "slt-vm0"
 #define FRAME_LEN  60
-#define PATIENCE   5000
+#define PATIENCE   30000
 #define SOME_MS    50
 #define VNET_LEN   sizeof(struct virtio_net_hdr)
 #define POD_MAC    "02:00:00:00:aa:02"
+#define ARP_OP     21     /* its lower byte */
 #define ETHER_TEST 0x88b5 /* IEEE 802, local experiments */
 
 static void shell(const char *commands)
@@ -44,7 +53,7 @@ static void shell(const char *commands)
 /* What came in by eth0 is as it was before, and nothing else has changed. */
 static void assert_untouched(void)
 {
-	shell("test -z \"$(tc qdisc show dev eth0 ingress)\"\n"
+	shell("test -z \"$(nft list tables)\"\n"
 	      "ip link show dev eth0 | grep -q 'link/ether " POD_MAC "'\n"
 	      "ip -4 addr show dev eth0 | grep -q 'inet 10.7.0.2/24'");
 }
@@ -71,7 +80,11 @@ static void plug_eth0(void)
 {
 	shell("ip link add wire type veth peer name eth0 address " POD_MAC "\n"
 	      "ip link set wire addrgenmode none; ip link set eth0 addrgenmode none\n"
-	      "ip addr add 10.7.0.2/24 dev eth0; ip link set wire up; ip link set eth0 up");
+	      "ip addr add 10.7.0.2/24 dev eth0; ip link set wire up; ip link set eth0 up\n"
+	      /* Until then what is sent is lost. */
+	      "for name in wire eth0; do\n"
+	      "until ip link show dev $name | grep -q 'state UP'; do sleep 0.01; done\n"
+	      "done");
 }
 
 static int setup(void **state)
@@ -122,6 +135,26 @@ static bool comes(int fd, size_t skip, const uint8_t *frame, int ms)
 	return false;
 }
 
+/* Whether `frame` comes before `last`, which does come. */
+static bool comes_before(int fd, size_t skip, const uint8_t *frame, const uint8_t *last)
+{
+	struct pollfd readable = { .fd = fd, .events = POLLIN };
+	bool came = false;
+	uint8_t got[2048];
+
+	while (poll(&readable, 1, PATIENCE) == 1) {
+		ssize_t n = read(fd, got, sizeof(got));
+
+		if (n < (ssize_t)(skip + FRAME_LEN))
+			continue;
+		if (memcmp(got + skip, last, FRAME_LEN) == 0)
+			return came;
+		came |= memcmp(got + skip, frame, FRAME_LEN) == 0;
+	}
+	fail_msg("the frame behind it did not come");
+	return false;
+}
+
 static void send_to_pod(const struct lab *lab, const uint8_t *frame)
 {
 	assert_int_equal(write(lab->wire, frame, FRAME_LEN), FRAME_LEN);
@@ -135,30 +168,58 @@ static void send_by_guest(const struct lab *lab, const uint8_t *frame)
 	assert_int_equal(write(lab->tap, with_header, sizeof(with_header)), sizeof(with_header));
 }
 
+/* By the pod's kernel: an ARP reply comes within that time. */
+static bool is_answered(const struct lab *lab, int ms)
+{
+	struct pollfd readable = { .fd = lab->wire, .events = POLLIN };
+	uint8_t got[2048] = { 0 };
+
+	while (poll(&readable, 1, ms) == 1)
+		if (read(lab->wire, got, sizeof(got)) > ARP_OP && got[12] == 0x08 &&
+			got[13] == 0x06 && got[ARP_OP] == ARPOP_REPLY)
+			return true;
+	return false;
+}
+
 /* Both ways, and the pod's kernel takes no part. */
 static void assert_connected(const struct lab *lab)
 {
-	struct pollfd answer = { .fd = lab->wire, .events = POLLIN };
 	uint8_t sent[FRAME_LEN] = { 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0xaa, 2, ETHER_TEST >> 8,
 		ETHER_TEST & 0xff, 'h', 'i' };
 
 	send_to_pod(lab, who_has);
 	assert_true(comes(lab->tap, VNET_LEN, who_has, PATIENCE));
-	assert_int_equal(poll(&answer, 1, SOME_MS), 0);
+	assert_false(is_answered(lab, SOME_MS));
 	send_by_guest(lab, sent);
 	assert_true(comes(lab->wire, 0, sent, PATIENCE));
 	/* One for the pod itself, too: the guest cannot speak to its kernel. */
 	send_by_guest(lab, who_has);
 	assert_true(comes(lab->wire, 0, who_has, PATIENCE));
-	assert_int_equal(poll(&answer, 1, SOME_MS), 0);
+	assert_false(is_answered(lab, SOME_MS));
 }
 
-static void set(struct tap_redirect *redirect)
+static int hold(struct pod_guard *guard, struct err *err)
+{
+	static const struct guard_plan plan = {
+		.interface = "eth0", .mode = GUARD_REDIRECT, .tap = TAP
+	};
+
+	return pod_guard_start(guard, &plan, &(struct pod_guard_options) { .lab = true }, err);
+}
+
+static void must_hold(struct pod_guard *guard)
 {
 	struct err err = { "" };
 
-	if (tap_redirect_set(redirect, "eth0", TAP, &err) < 0)
+	if (hold(guard, &err) < 0)
 		fail_msg("%s", err.text);
+	assert_true(guard_is_owned(guard->guard));
+}
+
+static void assert_kernel_answers(const struct lab *lab)
+{
+	send_to_pod(lab, who_has);
+	assert_true(is_answered(lab, PATIENCE));
 }
 
 /* --- tests ----------------------------------------------------------------------------------- */
@@ -166,92 +227,102 @@ static void set(struct tap_redirect *redirect)
 static void test_both_ways(void **state)
 {
 	struct lab *lab = *state;
-	struct tap_redirect redirect;
-	struct err err = { "" };
-	struct pollfd answer = { .fd = lab->wire, .events = POLLIN };
+	struct pod_guard guard;
 
-	assert_int_equal(tap_redirect_check("eth0", "slt-none", &err), 0);
 	assert_untouched();
-	set(&redirect);
+	must_hold(&guard);
 	assert_connected(lab);
-	assert_int_equal(tap_redirect_remove(&redirect, &err), 0);
+	assert_int_equal(pod_guard_stop(&guard, NULL), 0);
 	assert_untouched();
-	/* It answers again. */
-	send_to_pod(lab, who_has);
-	assert_int_equal(poll(&answer, 1, PATIENCE), 1);
-	assert_int_equal(tap_redirect_remove(&redirect, &err), 0);
+	assert_kernel_answers(lab);
 }
 
-static void refuse(int code, const char *interface, const char *tap, const char *words)
+/* A bridge in hairpin mode sends back what the guest has sent, which has the pod's MAC. */
+static void test_reflections(void **state)
 {
-	struct tap_redirect redirect;
-	struct err err = { "" };
+	uint8_t reflected[FRAME_LEN], marker[FRAME_LEN];
+	struct lab *lab = *state;
+	struct pod_guard guard;
 
-	assert_int_equal(tap_redirect_check(interface, tap, &err), code);
-	assert_non_null(strstr(err.text, words));
-	err.text[0] = '\0';
-	assert_int_equal(tap_redirect_set(&redirect, interface, tap, &err), code);
-	assert_non_null(strstr(err.text, words));
+	memcpy(reflected, who_has, FRAME_LEN);
+	memcpy(reflected + ETH_ALEN, (const uint8_t[]) { 2, 0, 0, 0, 0xaa, 2 }, ETH_ALEN);
+	memcpy(marker, who_has, FRAME_LEN);
+	marker[FRAME_LEN - 1] = 1;
+	must_hold(&guard);
+	send_to_pod(lab, reflected);
+	send_to_pod(lab, marker);
+	assert_false(comes_before(lab->tap, VNET_LEN, reflected, marker));
+	assert_int_equal(pod_guard_stop(&guard, NULL), 0);
 }
 
-/* What somebody else has there stays as it is. */
-static void test_others(void **state)
-{
-	static const char *const kinds[] = { "ingress", "clsact" };
-	char command[64];
-
-	refuse(-ENODEV, "eth7", TAP, "there is no interface eth7");
-	for (int i = 0; i < 2; i++) {
-		snprintf(command, sizeof(command), "tc qdisc add dev eth0 %s", kinds[i]);
-		shell(command);
-		refuse(-EBUSY, "eth0", TAP, "on the ingress of eth0 already");
-		shell("tc filter add dev eth0 ingress u32 match u32 0 0 action mirred egress "
-		      "redirect dev " TAP);
-		refuse(-EBUSY, "eth0", TAP, "on the ingress of eth0 already");
-		shell("tc filter show dev eth0 ingress | grep -q " TAP);
-		snprintf(command, sizeof(command), "tc qdisc del dev eth0 %s", kinds[i]);
-		shell(command);
-	}
-}
-
-/* One that was killed, and whose keeper was as well. */
-static void test_predecessor(void **state)
+/* Whoever holds it is killed: the pod, which may go on, hears again. */
+static void test_holder_killed(void **state)
 {
 	struct lab *lab = *state;
-	struct tap_redirect redirect, again;
+	struct pod_guard guard;
+	struct err err = { "" };
+	int ready[2];
+	pid_t pid;
+	char byte;
 
-	set(&redirect);
-	set(&again);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (hold(&guard, &err) == 0 && write(ready[1], "", 1) == 1)
+			for (;;)
+				pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
 	assert_connected(lab);
-	/* A VM that lives. */
-	refuse(-EBUSY, "eth0", "slt-other", "on the ingress of eth0 already");
+	/* A second one in the meantime. */
+	assert_int_equal(hold(&guard, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "there is a guard, held by"));
 	assert_connected(lab);
-	/* Its TAP has gone, the redirection has not. */
-	close(lab->tap);
-	lab->tap = tap_link_open("slt-other", 1500, NULL);
-	assert_int_equal(tap_redirect_set(&again, "eth0", "slt-other", NULL), 0);
-	assert_connected(lab);
-	assert_int_equal(tap_redirect_remove(&again, NULL), 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_untouched();
+	assert_kernel_answers(lab);
+	must_hold(&guard);
+	assert_connected(lab);
+	assert_int_equal(pod_guard_stop(&guard, NULL), 0);
+}
+
+/* What somebody else has on the interface comes first, and stays. */
+static void test_filters_of_others(void **state)
+{
+	struct lab *lab = *state;
+	struct pod_guard guard;
+
+	shell("tc qdisc add dev eth0 clsact\n"
+	      "tc filter add dev eth0 ingress protocol ip u32 match u32 0 0 flowid 1:1");
+	must_hold(&guard);
+	assert_connected(lab);
+	assert_int_equal(pod_guard_stop(&guard, NULL), 0);
+	shell("tc filter show dev eth0 ingress | grep -q u32");
 }
 
 /* A CNI plugin has made it anew. */
 static void test_another_interface(void **state)
 {
 	struct lab *lab = *state;
-	struct tap_redirect redirect;
+	struct pod_guard guard;
 	struct err err = { "" };
 
-	set(&redirect);
-	assert_int_equal(tap_redirect_keep_up(&redirect, &err), 0);
+	must_hold(&guard);
+	assert_int_equal(pod_guard_keep_up(&guard, &err), 0);
 	close(lab->wire);
 	shell("ip link del eth0");
-	assert_int_equal(tap_redirect_keep_up(&redirect, &err), 0);
+	assert_int_equal(pod_guard_keep_up(&guard, &err), 0);
 	plug_eth0();
 	lab->wire = open_wire();
-	assert_int_equal(tap_redirect_keep_up(&redirect, &err), 0);
+	assert_int_equal(pod_guard_keep_up(&guard, &err), 0);
 	assert_connected(lab);
-	assert_int_equal(tap_redirect_remove(&redirect, &err), 0);
+	assert_int_equal(pod_guard_stop(&guard, &err), 0);
 	assert_untouched();
 }
 
@@ -261,8 +332,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_both_ways),
-		TEST(test_others),
-		TEST(test_predecessor),
+		TEST(test_reflections),
+		TEST(test_holder_killed),
+		TEST(test_filters_of_others),
 		TEST(test_another_interface),
 	};
 
