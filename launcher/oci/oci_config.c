@@ -212,7 +212,7 @@ static int mark(struct conversion *c, struct err *err)
 
 	if (annotations == NULL)
 		return err_set(err, -ENOMEM, "out of memory");
-	ret = oci_put(annotations, OCI_CONVERTED, json_object_new_string("true"), err);
+	ret = oci_put(annotations, OCI_CONVERTED, json_object_new_string(OCI_CONVERSION), err);
 	return ret < 0 ? ret : mark_target(c, annotations, err);
 }
 

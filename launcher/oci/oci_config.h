@@ -25,8 +25,10 @@
 #include "config/runtime_settings.h"
 #include "lib/err.h"
 
-/* In a converted container's annotations, for `exec` to know it by. */
-#define OCI_CONVERTED "sluice.dev/converted"
+/* In a converted container's annotations, for `exec` to know it by; and how it was converted, to be
+ * raised when what `exec` and `update` do no longer fits a container that was made before. */
+#define OCI_CONVERTED  "sluice.dev/converted"
+#define OCI_CONVERSION "1"
 
 /* Who calls, as its process says, not the tree (runtime_caller.h). */
 enum oci_engine {

@@ -153,6 +153,11 @@ static int take(json_object *state, struct runtime_state *out, struct err *err)
 		ret = oci_get_plain(state, "", "bundle", &bundle, err);
 	if (ret < 0)
 		return ret;
+	if (converted != NULL && strcmp(converted, OCI_CONVERSION) != 0)
+		return err_set(err, -EPROTONOSUPPORT,
+			"it was made a VM by another version of Sluice (" OCI_CONVERTED
+			" is %.16s, not " OCI_CONVERSION "): end it and create it anew",
+			converted);
 	out->converted = converted != NULL;
 	ret = copy(target, &out->image_target, err);
 	return ret < 0 ? ret : copy(bundle, &out->bundle, err);

@@ -19,7 +19,7 @@ struct runtime_state {
 /*
  * argv is what *words are of. Global options are the runtime's, too, but for those about its log:
  * there, only what became of the call itself is to be found. The caller frees *out if this returns
- * 0. -EIO: the runtime did not say, and why.
+ * 0. -EIO: the runtime did not say, and why; -EPROTONOSUPPORT: it is a VM of another version's.
  */
 int runtime_state_read(const struct runtime_settings *settings, const struct runtime_words *words,
 	char *const *argv, struct runtime_state *out, struct err *err);

@@ -157,14 +157,15 @@ int runtime_update(const struct runtime_words *words, const struct runtime_setti
 	char **argv, struct err *err)
 {
 	struct runtime_state state;
-	int ret = 0;
+	int ret;
 
 	if (words->id == NULL)
 		return 0;
 	if (is_verb(words, "restore"))
 		return check_restore(words, settings, err);
-	if (runtime_state_read(settings, words, argv, &state, NULL) < 0)
-		return 0;
+	ret = runtime_state_read(settings, words, argv, &state, err);
+	if (ret < 0)
+		return ret == -EPROTONOSUPPORT ? ret : 0;
 	if (state.converted)
 		ret = is_verb(words, "update") ? update(words, settings, &state, argv, err)
 					       : refuse(words, err);

@@ -111,7 +111,7 @@ static void check_config(json_object *config)
 	assert(json_object_get_boolean(member(process, "noNewPrivileges")));
 	assert(json_object_array_length(member(process, "env")) <= 3);
 	member(member(config, "linux"), "seccomp");
-	assert(strcmp(text_of(member(config, "annotations"), OCI_CONVERTED), "true") == 0);
+	assert(strcmp(text_of(member(config, "annotations"), OCI_CONVERTED), OCI_CONVERSION) == 0);
 }
 
 static void check_volumes(json_object *config, json_object *container)

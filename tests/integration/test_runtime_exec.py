@@ -14,7 +14,8 @@ SUITE = "oci"
 PROCESS = {"user": {"uid": 33, "gid": 34, "additionalGids": [4]}, "args": ["id", "-u"],
            "env": ["PATH=/bin", "LD_PRELOAD=/evil.so"], "cwd": "/srv",
            "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 18446744073709551615, "soft": 1}]}
-CONVERTED = {"id": "c1", "annotations": {"sluice.dev/converted": "true"}}
+OTHER_VERSION = {"id": "c1", "annotations": {"sluice.dev/converted": "true"}}
+CONVERTED = {"id": "c1", "annotations": {"sluice.dev/converted": "1"}}
 
 
 @test()
@@ -88,6 +89,9 @@ def update_of_a_vm(lab):
     for wrong in ({**CONFIG, **VM}, {**CONFIG, "annotations": {"sluice.dev/x": "y"}}, "{"):
         node.set_config(wrong)
         assert_refused(node.call("restore", "--bundle", node.bundle, "c1"), "restore: ")
+    node.tell_state(OTHER_VERSION)
+    for verb in ("update", "checkpoint"):
+        assert_refused(node.call(verb, "c1"), "another version of Sluice")
     node.set_config(CONFIG)
     assert node.call("restore", "-b", node.bundle, "c1").status == 7
 
@@ -150,6 +154,7 @@ def exec_with_a_state_that_is_not_told(lab):
               (dict(state="", status=0), "state of container c1"),
               (dict(state="{\"annotations\":1}"), "annotations: must be an object"),
               (dict(state="{} {}"), "state of container c1"),
+              (dict(state=json.dumps(OTHER_VERSION)), "another version of Sluice"),
               (dict(state=b" " * (5 << 20) + b"{}"), "cannot tell whether container c1 is a VM")]
     for told, why in states:
         node.tell_state(**told)

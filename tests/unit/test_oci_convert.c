@@ -82,7 +82,7 @@ static void test_the_machine(void **state)
 	oci_expect(config, "root", "{ \"path\": \"\\/bundle\\/sluice\", \"readonly\": true }");
 	assert_string_equal(json_object_get_string(json_object_object_get(
 				    oci_at(config, "annotations"), OCI_CONVERTED)),
-		"true");
+		OCI_CONVERSION);
 	json_object_put(container);
 	json_object_put(config);
 }
