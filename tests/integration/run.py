@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Runs the tests in test_*.py: run.py --build DIR [--suite S] [--jobs N] [--soak] [NAME...]
+"""Runs the tests in test_*.py: run.py --build DIR [--suite S] [--jobs N] [--again N] [NAME...]
 
 A test is a function that suite.py's decorator registered; a NAME picks those that contain it.
 
@@ -8,6 +8,10 @@ Tests are run by workers, one if not told otherwise, each in namespaces of its o
 network): whatever a test starts or mounts ends with its worker, even if that is killed, and nothing
 on the machine, nor another worker, can be in its way. A worker takes the next test's number from a
 pipe that all read from, and writes to another what became of it.
+
+With --again, a few tests that failed get a second attempt, alone on the machine: on one that is
+busy with something else, what waited in vain is told from what is wrong. The first failure is
+printed all the same, and the test named in the summary.
 """
 
 import argparse
@@ -34,11 +38,11 @@ class OutOfTime(Exception):
     """A test ran longer than its limit."""
 
 
-def run_workers(n_workers, n_tests):
-    """Has all tests run: {number of a test that was run: whether it passed}."""
+def run_workers(n_workers, chosen):
+    """Has tests run, by their numbers: {number of one that was run: whether it passed}."""
     numbers, todo = os.pipe()
     results, done = os.pipe()
-    os.write(todo, b"".join(NUMBER.pack(i) for i in range(n_tests)))
+    os.write(todo, b"".join(map(NUMBER.pack, chosen)))
     os.close(todo)
     workers = [start_inside(PIPES, f"{numbers} {done}", pass_fds=(numbers, done))
                for _ in range(n_workers)]
@@ -116,6 +120,8 @@ def main():
     parser.add_argument("--build", required=True)
     parser.add_argument("--counts", help="file that gets: PASSED FAILED SKIPPED")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="tests at a time")
+    parser.add_argument("--again", type=int, default=0, metavar="N",
+                        help="where no more than N failed, try those once more")
     parser.add_argument("--soak", action="store_true")
     parser.add_argument("--suite", help="only tests of this suite")
     parser.add_argument("--list", action="store_true")
@@ -130,11 +136,16 @@ def main():
     if PIPES in os.environ:
         work(tests, args.build, args.soak)
         return 0
-    passed = run_workers(args.jobs, len(tests))
-    failed = [test.name for number, test in enumerate(tests) if not passed.get(number)]
+    passed = run_workers(args.jobs, range(len(tests)))
+    failed = [number for number in range(len(tests)) if not passed.get(number)]
+    again = failed if len(failed) <= args.again else []
+    if again:
+        passed = run_workers(1, again)
+        failed = [number for number in again if not passed.get(number)]
     print(f"{len(tests) - len(failed)} of {len(tests)} tests passed")
-    for name in failed:
-        print(f"failed: {name}")
+    for number in again or failed:
+        print(f"{'failed' if number in failed else 'passed at the second attempt'}: "
+              f"{tests[number].name}")
     if args.counts:
         with open(args.counts, "w", encoding="utf-8") as file:
             file.write(f"{len(tests) - len(failed)} {len(failed)} 0\n")
