@@ -236,7 +236,7 @@ static void send_burst(struct egress *e, struct frame **frames, unsigned n)
 	flush(e);
 	if (e->published && virtqueue_wants_signal(e->vq) && virtqueue_signal(e->vq)) {
 		counter_add(&e->c->wakeups, 1);
-		__atomic_store_n(&e->pair->quiet, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&e->pair->quiet, VHOST_QUIET, __ATOMIC_RELAXED);
 	}
 	if (unlikely(virtqueue_fault(e->vq) != VIRTQUEUE_FAULT_NONE))
 		vhost_net_raise(e->vp);

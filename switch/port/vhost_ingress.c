@@ -158,8 +158,8 @@ unsigned vhost_ingress_receive(struct port *p, unsigned queue, struct frame *bur
 			vhost_net_raise(vp);
 		return 0;
 	}
-	if (__atomic_load_n(&pair->quiet, __ATOMIC_RELAXED))
-		__atomic_store_n(&pair->quiet, false, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&pair->quiet, __ATOMIC_RELAXED) == VHOST_QUIET)
+		__atomic_store_n(&pair->quiet, VHOST_UNSURE, __ATOMIC_RELAXED);
 	virtqueue_peek(vq, n, pair->held);
 	pair->n_held = n;
 	n = gather(vq, pair->held, n, burst, total);

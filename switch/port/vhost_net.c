@@ -124,19 +124,27 @@ static void net_memory_gone(struct port *p)
  * UML (Linux 6.1) checks for work and then waits for a signal, in two steps: an interrupt between
  * them is handled, but what it woke up runs only after the next timer tick, 10 ms later. So a UML
  * guest that has not reacted by the time we go to sleep is interrupted once more (3 % of the round
- * trips of a UDP ping-pong took 9 ms, 0.2 % with this). Other VMMs use eventfds and are left in
+ * trips of a UDP ping-pong took 9 ms, 0.2 % with this). It may also have lost the interrupt
+ * (launcher/storage/lost_calls.h), and the next, and send all the same: it is interrupted again
+ * whenever we go to sleep and it has not read the last one. Other VMMs use eventfds and are left in
  * peace.
  */
 static void nudge_uml(struct vhost_port *vp, unsigned queue)
 {
 	struct vhost_pair *pair = &vp->pair[queue];
 	struct virtqueue *out = egress_ring(vp, queue);
+	enum vhost_quiet was = __atomic_load_n(&pair->quiet, __ATOMIC_RELAXED);
+	bool again;
 
-	if (!__atomic_load_n(&pair->quiet, __ATOMIC_RELAXED))
+	if (was == VHOST_HEARD)
 		return;
-	if (virtqueue_usable(out) && virtqueue_call_is_socket(out))
+	again = virtqueue_usable(out) && virtqueue_call_is_socket(out) &&
+		(was == VHOST_QUIET || virtqueue_call_is_unread(out));
+	if (again)
 		(void)virtqueue_signal(out);
-	__atomic_store_n(&pair->quiet, false, __ATOMIC_RELAXED);
+	/* Unless another worker has signalled meanwhile. */
+	(void)__atomic_compare_exchange_n(&pair->quiet, &was, again ? VHOST_UNSURE : VHOST_HEARD,
+		false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 static bool net_arm(struct port *p, unsigned queue)

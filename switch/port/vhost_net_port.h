@@ -46,6 +46,12 @@ struct egress_landing {
 	uint32_t len;
 };
 
+enum vhost_quiet {
+	VHOST_HEARD,  /* it has noticed, or there was no signal */
+	VHOST_QUIET,  /* nothing */
+	VHOST_UNSURE, /* something, or it was signalled once more: it may not have noticed */
+};
+
 struct vhost_pair {
 	/* the worker that owns the ingress */
 	uint16_t held[BURST_MAX]; /* chains of the current burst */
@@ -53,8 +59,8 @@ struct vhost_pair {
 
 	/* whoever holds egress_lock */
 	rte_spinlock_t egress_lock __attribute__((aligned(64)));
-	/* the guest was signalled and has not sent anything since; any worker (atomic), a hint */
-	bool quiet;
+	/* what the guest has sent since it was signalled: any worker (atomic), a hint */
+	enum vhost_quiet quiet;
 	uint16_t refill_seen;  /* the guest's index when somebody began to wait for buffers */
 	bool refill_known;     /* the next two are of this ring's life */
 	uint16_t refill_end;   /* the guest's index when we last looked, */

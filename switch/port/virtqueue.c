@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <linux/sockios.h>
 
 const char *const virtqueue_fault_text[VIRTQUEUE_N_FAULTS] = {
 	[VIRTQUEUE_FAULT_NONE] = "",
@@ -241,6 +244,14 @@ static void signal_hung(struct virtqueue *vq)
 	if (vq->hung)
 		STORE(*vq->hung, true);
 	virtqueue_break(vq, VIRTQUEUE_FAULT_SIGNAL);
+}
+
+bool virtqueue_call_is_unread(const struct virtqueue *vq)
+{
+	int call = __atomic_load_n(&vq->call, __ATOMIC_ACQUIRE);
+	int unread = 0;
+
+	return call >= 0 && (call & 1) && ioctl(call / 2, SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
 bool virtqueue_signal(struct virtqueue *vq)

@@ -140,6 +140,10 @@ static inline bool virtqueue_call_is_socket(const struct virtqueue *vq)
 	return call >= 0 && (call & 1);
 }
 
+/* The call descriptor is a socket, and the guest has not read all that was written to it: it has
+ * not noticed yet, or it has lost the interrupt (UML, see launcher/storage/lost_calls.h). */
+bool virtqueue_call_is_unread(const struct virtqueue *vq);
+
 /*
  * Writes the call descriptor, if there is one. Returns true if it did.
  *

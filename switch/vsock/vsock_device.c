@@ -26,6 +26,7 @@
 
 #define LINGER_STEP_MS 5
 #define NUDGE_MS       1
+#define NUDGE_AGAIN_MS 20
 
 static int64_t now_ms(void)
 {
@@ -125,34 +126,51 @@ static bool vmm_is_bad(struct vsock_device *d)
 /*
  * UML (Linux 6.1) checks for work and then waits for a signal, in two steps: an interrupt between
  * them is handled, but what it woke up runs only after the next timer tick, 10 ms later. So a UML
- * guest that has not reacted after a while is interrupted once more. Other VMMs use eventfds and
- * are left in peace.
+ * guest that has not reacted after a while is interrupted once more. It may also have lost the
+ * interrupt (launcher/storage/lost_calls.h), and the second: as long as one stays unread there are
+ * more, for of what a stream has waiting nobody else reminds it. Other VMMs use eventfds and are
+ * left in peace.
  */
-static void nudge_ring(struct virtqueue *vq, bool *signalled)
+static void nudge_ring(struct virtqueue *vq, bool *signalled, bool *nudged)
 {
-	if (*signalled && virtqueue_usable(vq))
-		(void)virtqueue_signal(vq);
+	*nudged = virtqueue_usable(vq) && virtqueue_call_is_socket(vq) &&
+		  (*signalled || (*nudged && virtqueue_call_is_unread(vq)));
 	*signalled = false;
+	if (*nudged)
+		(void)virtqueue_signal(vq);
+}
+
+static void nudge_in(struct vsock_device *d, int ms)
+{
+	const struct timeval later = { .tv_usec = ms * 1000 };
+
+	d->nudge_is_soon = ms == NUDGE_MS;
+	event_add(d->nudge_event, &later);
 }
 
 static void on_nudge(evutil_socket_t unused, short what, void *arg)
 {
 	struct vsock_device *d = arg;
+	struct vsock_rings *r = &d->vsock.rings;
 
 	set_alarm();
-	nudge_ring(d->vsock.rings.rx, &d->vsock.rings.rx_signalled);
-	nudge_ring(d->vsock.rings.tx, &d->vsock.rings.tx_signalled);
-	(void)vmm_is_bad(d);
+	d->nudge_is_soon = false;
+	nudge_ring(r->rx, &r->rx_signalled, &d->rx_nudged);
+	nudge_ring(r->tx, &r->tx_signalled, &d->tx_nudged);
+	if (!vmm_is_bad(d) && (d->rx_nudged || d->tx_nudged))
+		nudge_in(d, NUDGE_AGAIN_MS);
 }
 
 static void nudge_later(struct vsock_device *d)
 {
-	static const struct timeval later = { .tv_usec = NUDGE_MS * 1000 };
 	struct vsock_rings *r = &d->vsock.rings;
 
-	if ((r->rx_signalled || r->tx_signalled) && virtqueue_call_is_socket(r->rx) &&
-		!evtimer_pending(d->nudge_event, NULL))
-		event_add(d->nudge_event, &later);
+	if (!virtqueue_call_is_socket(r->rx))
+		return;
+	if ((r->rx_signalled || r->tx_signalled) && !d->nudge_is_soon)
+		nudge_in(d, NUDGE_MS);
+	else if ((d->rx_nudged || d->tx_nudged) && !evtimer_pending(d->nudge_event, NULL))
+		nudge_in(d, NUDGE_AGAIN_MS);
 }
 
 static void on_run(evutil_socket_t unused, short what, void *arg)
@@ -186,8 +204,12 @@ static void wake(void *ctx)
 static void on_kick(evutil_socket_t fd, short what, void *arg)
 {
 	struct vsock_device *d = arg;
+	struct vsock_rings *r = &d->vsock.rings;
 
-	d->vsock.rings.rx_signalled = d->vsock.rings.tx_signalled = false;
+	/* It is awake. Whether for what it was interrupted for is to be seen. */
+	d->rx_nudged |= r->rx_signalled;
+	d->tx_nudged |= r->tx_signalled;
+	r->rx_signalled = r->tx_signalled = false;
 	wake(d);
 }
 

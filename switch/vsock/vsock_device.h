@@ -41,6 +41,8 @@ struct vsock_device {
 	struct event *attention_event; /* guest memory vanished */
 	struct event *run_event;
 	struct event *nudge_event;
+	bool nudge_is_soon;        /* it comes within NUDGE_MS */
+	bool rx_nudged, tx_nudged; /* whether the guest has noticed is still to be seen */
 	struct event *kick_event[VSOCK_N_RINGS];
 	struct event *linger_event;
 	int64_t linger_until_ms; /* 0: the VMM is there, or has not come */

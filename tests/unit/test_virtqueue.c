@@ -377,9 +377,12 @@ static void test_signal_writes_a_socket(void **state)
 	assert_false(virtqueue_call_is_socket(&vq));
 	assert_int_equal(virtqueue_set_call(&vq, pair[0], true), -1);
 	assert_true(virtqueue_call_is_socket(&vq));
+	assert_false(virtqueue_call_is_unread(&vq));
 	assert_true(virtqueue_signal(&vq));
+	assert_true(virtqueue_call_is_unread(&vq));
 	assert_int_equal(read(pair[1], &one, sizeof(one)), sizeof(one));
 	assert_int_equal(one, 1);
+	assert_false(virtqueue_call_is_unread(&vq));
 	/* full: nobody waits for it, and that is no fault */
 	while (virtqueue_signal(&vq))
 		;

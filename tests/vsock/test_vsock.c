@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -509,6 +510,46 @@ static void test_sockets_in_use(void **state)
 
 #define with_lab(test) cmocka_unit_test_setup_teardown(test, lab_set_up, lab_tear_down)
 
+static bool is_interrupted(int call, int ms)
+{
+	struct pollfd p = { .fd = call, .events = POLLIN };
+	uint64_t one;
+
+	return poll(&p, 1, ms) == 1 && read(call, &one, sizeof(one)) == sizeof(one);
+}
+
+/*
+ * UML may lose an interrupt, and the one that follows as well: as long as one is unread there are
+ * more. Nothing is read here for a while; once all are, it is over.
+ */
+static void test_lost_interrupts(void **state)
+{
+	struct vsock_lab *lab = *state;
+	uint64_t rx = 0;
+	int call[2];
+	struct packet p;
+
+	lab_boot(lab, &(struct front_layout) { .buffer_size = RX_SIZE }, 0);
+	frontend_rx(&lab->f)->avail->flags = 0;
+	assert_return_code(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, call), errno);
+	assert_return_code(
+		frontend_set(&lab->f, VU_SET_VRING_CALL, &rx, sizeof(rx), &call[1], 1), errno);
+	guest_send(lab, VIRTIO_VSOCK_OP_RW, 1, 2);
+	/* A kick by itself does not mean that it has noticed. */
+	assert_int_equal(write(lab->f.queue[FRONT_TX].kick, &(uint64_t) { 1 }, 8), 8);
+	for (int ms = 0, unread = 0; unread < 5 * (int)sizeof(rx); ms += 10) {
+		assert_true(ms < 30000);
+		poll(NULL, 0, 10);
+		assert_return_code(ioctl(call[0], FIONREAD, &unread), errno);
+	}
+	for (int n = 0; is_interrupted(call[0], 200); n++)
+		assert_true(n < 1000);
+	guest_expect(lab, VIRTIO_VSOCK_OP_RST, &p);
+	close(call[0]);
+	close(call[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,6 +574,7 @@ int main(void)
 		with_lab(test_wrong_lines_are_closed),
 		cmocka_unit_test(test_command_line),
 		with_lab(test_sockets_in_use),
+		with_lab(test_lost_interrupts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
