@@ -47,7 +47,8 @@ void fake_agent_hang_up(struct fake_agent *agent);
 
 /* The line CONNECT 1024. */
 void fake_agent_take_connect(struct fake_agent *agent);
-/* Accepts, answers OK, says HELLO with it in one segment, and takes the client's. */
+/* Accepts, answers OK, says HELLO with it in one segment, and takes the client's. A client that was
+ * answered too late has gone by then, and comes again: it is waited for. */
 void fake_agent_greet(struct fake_agent *agent);
 /* Greets, takes the request, says STARTED and gives the first credit. */
 void fake_agent_begin(struct fake_agent *agent, struct agent_request *request);

@@ -136,7 +136,7 @@ int frontend_init(struct frontend *f, const struct frontend_options *options)
 	f->listener = -1;
 	f->options = *options;
 	if (!f->options.timeout_ms)
-		f->options.timeout_ms = 5000;
+		f->options.timeout_ms = 30000;
 	f->scratch = malloc(FRONT_FRAME_MAX + 4096);
 	if (options->n_pairs > FRONT_PAIRS_MAX)
 		r = frontend_fail(f, -EINVAL, "more than %d queue pairs", FRONT_PAIRS_MAX);

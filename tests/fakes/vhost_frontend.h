@@ -59,7 +59,7 @@ struct frontend_options {
 	bool seal;                  /* guest memory cannot shrink or grow */
 	bool no_header;             /* another kind of device: no virtio-net header before frames */
 	struct front_layout rx, tx;
-	int timeout_ms; /* of every wait that has none of its own; 0: 5000 */
+	int timeout_ms; /* of every wait that has none of its own; 0: 30000 */
 };
 
 struct front_region {

@@ -220,6 +220,7 @@ void lab_start(struct lab *lab, const struct lab_plan *plan)
 	lab->agent = fork();
 	assert_return_code(lab->agent, errno);
 	if (lab->agent == 0) {
+		signal(SIGPIPE, SIG_DFL); /* as what starts it has it */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 		close(news[0]);
@@ -227,6 +228,7 @@ void lab_start(struct lab *lab, const struct lab_plan *plan)
 	}
 	close(news[1]);
 	lab->news = news[0];
+	signal(SIGPIPE, SIG_IGN); /* it may hang up while a client still writes */
 	lab_await_news(lab, 'r');
 }
 
@@ -276,9 +278,26 @@ size_t lab_n_children(const struct lab *lab)
 	return n;
 }
 
+void lab_await_children(const struct lab *lab, size_t n_more)
+{
+	for (int ms = 0; ms < AWAIT_MS && lab_n_children(lab) != lab->n_children + n_more; ms += 10)
+		poll(NULL, 0, 10);
+	if (lab_n_children(lab) != lab->n_children + n_more)
+		fail_msg("the agent has %zu children, not %zu and %zu", lab_n_children(lab),
+			lab->n_children, n_more);
+}
+
+void lab_touch(const struct lab *lab, const char *name)
+{
+	char root[128];
+
+	snprintf(root, sizeof(root), "%s/root", lab->directory);
+	make_file(root, name, "", 0644);
+}
+
 /*
- * Who has been told its EXIT may still have descriptors in the agent. The agent does one thing after
- * the other: once somebody else has an answer, they are gone.
+ * Who has been told its EXIT may still have descriptors in the agent. The agent does one thing
+ * after the other: once somebody else has an answer, they are gone.
  */
 void lab_note_idle(struct lab *lab)
 {
@@ -311,7 +330,8 @@ void lab_await_news(const struct lab *lab, char byte)
 	struct pollfd p = { .fd = lab->news, .events = POLLIN };
 	char got = 0;
 
-	assert_int_equal(poll(&p, 1, AWAIT_MS), 1);
+	if (poll(&p, 1, AWAIT_MS) != 1)
+		fail_msg("no news from the agent: '%c' was awaited", byte);
 	assert_int_equal(read(lab->news, &got, 1), 1);
 	assert_int_equal(got, byte);
 }

@@ -44,6 +44,12 @@ int lab_teardown(void **state);
 size_t lab_n_fds(const struct lab *lab);
 size_t lab_n_children(const struct lab *lab); /* its own, zombies too */
 
+/* Waits until it has so many children more than when nobody is served; fails after a while. */
+void lab_await_children(const struct lab *lab, size_t n_more);
+
+/* A file of this name, in its root; it is empty. */
+void lab_touch(const struct lab *lab, const char *name);
+
 /* Runs an exec and keeps what the agent has without it. lab_setup() does so. */
 void lab_note_idle(struct lab *lab);
 
@@ -99,8 +105,17 @@ void client_await(struct lab_client *client, const bool *flag);
 /* Until its stdout has `text` in it. */
 void client_await_text(struct lab_client *client, const char *text);
 
+/* The same of stderr. */
+void client_await_error(struct lab_client *client, const char *text);
+
 /* Until there are so many bytes of stdout. */
 void client_await_output(struct lab_client *client, uint64_t n);
+
+/* Until all of stdin_data has been sent. */
+void client_await_sent(struct lab_client *client);
+
+/* Until no more of stdin_data can be sent: all on its way is full. */
+void client_await_full(struct lab_client *client);
 
 /* Goes on until nothing has happened for `ms`. */
 void client_settle(struct lab_client *client, int ms);

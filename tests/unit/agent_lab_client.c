@@ -233,15 +233,25 @@ void client_await(struct lab_client *client, const bool *flag)
 	}
 }
 
-void client_await_text(struct lab_client *client, const char *text)
+static void await_text(struct lab_client *client, int stream, const char *text)
 {
 	int64_t end = now_ms() + AWAIT_MS;
 
-	while (strstr(client_text(client, 0), text) == NULL) {
+	while (strstr(client_text(client, stream), text) == NULL) {
 		turn(client, 100);
 		if (now_ms() > end || client->has_ended)
-			fail_msg("\"%s\" did not come, but: %s", text, client_text(client, 0));
+			fail_msg("\"%s\" did not come, but: %s", text, client_text(client, stream));
 	}
+}
+
+void client_await_text(struct lab_client *client, const char *text)
+{
+	await_text(client, 0, text);
+}
+
+void client_await_error(struct lab_client *client, const char *text)
+{
+	await_text(client, 1, text);
 }
 
 void client_await_output(struct lab_client *client, uint64_t n)
@@ -250,8 +260,34 @@ void client_await_output(struct lab_client *client, uint64_t n)
 
 	while (client->n_outputs[0] < n && !client->has_ended) {
 		turn(client, 100);
-		assert_true(now_ms() < end);
+		if (now_ms() > end)
+			fail_msg("%llu bytes of stdout have come, not %llu",
+				(unsigned long long)client->n_outputs[0], (unsigned long long)n);
 	}
+}
+
+void client_await_sent(struct lab_client *client)
+{
+	int64_t end = now_ms() + AWAIT_MS;
+
+	while (evbuffer_get_length(client->stdin_data) > 0 ||
+		evbuffer_get_length(client->out) > 0) {
+		turn(client, 100);
+		if (now_ms() > end || client->has_ended)
+			fail_msg("%zu bytes of stdin cannot be sent",
+				evbuffer_get_length(client->stdin_data));
+	}
+}
+
+void client_await_full(struct lab_client *client)
+{
+	int64_t end = now_ms() + AWAIT_MS;
+
+	do {
+		client_settle(client, 300);
+		if (now_ms() > end || client->has_ended)
+			fail_msg("there is still credit: %u bytes", (unsigned)client->credit);
+	} while (client->credit > 0 || evbuffer_get_length(client->out) > 0);
 }
 
 void client_settle(struct lab_client *client, int ms)

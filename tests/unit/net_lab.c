@@ -22,7 +22,7 @@
 #define POD_MAC   "02:00:00:00:aa:02"
 #define GUEST_MAC "02:00:00:00:aa:99"
 
-#define PATIENCE_S 10
+#define PATIENCE_S 60
 
 static int open_ns(void)
 {

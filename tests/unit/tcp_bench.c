@@ -11,10 +11,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+int tcp_own_network(void **state)
+{
+	if (unshare(CLONE_NEWNET) < 0)
+		fail_msg("unshare: %s (tests need root)", strerror(errno));
+	return system("ip link set lo up");
+}
 
 static socklen_t fill(const char *address, uint16_t port, struct sockaddr_storage *to)
 {
@@ -32,7 +41,7 @@ static socklen_t fill(const char *address, uint16_t port, struct sockaddr_storag
 	return sizeof(*v6);
 }
 
-static int do_listen(const char *address, uint16_t *port, int v6_only)
+static int do_bind(const char *address, uint16_t *port, int v6_only)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = fill(address, *port, &sa), room = sizeof(sa);
@@ -43,9 +52,16 @@ static int do_listen(const char *address, uint16_t *port, int v6_only)
 	if (sa.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only));
 	assert_return_code(bind(fd, (struct sockaddr *)&sa, len), errno);
-	assert_return_code(listen(fd, 1024), errno);
 	assert_return_code(getsockname(fd, (struct sockaddr *)&sa, &room), errno);
 	*port = ntohs(((struct sockaddr_in *)&sa)->sin_port);
+	return fd;
+}
+
+static int do_listen(const char *address, uint16_t *port, int v6_only)
+{
+	int fd = do_bind(address, port, v6_only);
+
+	assert_return_code(listen(fd, 1024), errno);
 	return fd;
 }
 
@@ -57,6 +73,11 @@ int tcp_listen(const char *address, uint16_t *port)
 int tcp_listen_v6_only(uint16_t *port)
 {
 	return do_listen("::", port, 1);
+}
+
+int tcp_bind(uint16_t *port)
+{
+	return do_bind("127.0.0.1", port, 0);
 }
 
 int tcp_connect(const char *address, uint16_t port)

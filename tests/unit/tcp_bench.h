@@ -6,11 +6,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* cmocka's set-up of a group: a network of its own, in which nobody else has a port. Needs root. */
+int tcp_own_network(void **state);
+
 /* Listens on `address` ("127.0.0.1", "::1", "::"); *port 0: one that is free. Blocking. */
 int tcp_listen(const char *address, uint16_t *port);
 
 /* The same of ::, for IPv6 alone. */
 int tcp_listen_v6_only(uint16_t *port);
+
+/* A port of 127.0.0.1 that is bound and not listened on: whoever connects is refused. */
+int tcp_bind(uint16_t *port);
 
 /* A blocking connection that gives up after some seconds; negative errno. */
 int tcp_connect(const char *address, uint16_t port);

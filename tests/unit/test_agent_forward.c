@@ -27,7 +27,8 @@
 
 #define TOTAL (16U << 20)
 
-static int listen_on(int family, int *port)
+/* Bound, and not listened on: who connects is refused, and nobody else gets the port. */
+static int bind_on(int family, int *port)
 {
 	struct sockaddr_storage address = { .ss_family = (sa_family_t)family };
 	socklen_t len = sizeof(address);
@@ -38,9 +39,16 @@ static int listen_on(int family, int *port)
 	else
 		((struct sockaddr_in6 *)&address)->sin6_addr = in6addr_loopback;
 	assert_return_code(bind(fd, (struct sockaddr *)&address, sizeof(address)), errno);
-	assert_return_code(listen(fd, 8), errno);
 	assert_return_code(getsockname(fd, (struct sockaddr *)&address, &len), errno);
 	*port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+	return fd;
+}
+
+static int listen_on(int family, int *port)
+{
+	int fd = bind_on(family, port);
+
+	assert_return_code(listen(fd, 8), errno);
 	return fd;
 }
 
@@ -163,11 +171,11 @@ static void check_error(struct lab *lab, const char *line, const char *answer)
 static void test_errors(void **state)
 {
 	char line[64];
-	int port;
+	int port, bound = bind_on(AF_INET, &port);
 
-	close(listen_on(AF_INET, &port));
 	snprintf(line, sizeof(line), "127.0.0.1 %d\n", port);
 	check_error(*state, line, "ERROR Connection refused\n");
+	close(bound);
 	check_error(*state, "192.0.2.1 80\n", "ERROR this is not an address of the guest");
 	check_error(*state, "2001:db8::1 80\n", "ERROR this is not an address of the guest");
 	check_error(*state, "localhost 80\n", "ERROR localhost is not an address\n");

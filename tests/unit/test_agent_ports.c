@@ -29,7 +29,7 @@
 #include "lib/port_report.h"
 #include "tcp_bench.h"
 
-#define AWAIT_MS 5000
+#define AWAIT_MS 30000
 
 struct bench {
 	struct event_base *loop;
@@ -260,6 +260,16 @@ static ssize_t await_bytes(struct bench *b, int fd, char *bytes, size_t len)
 	return (ssize_t)got;
 }
 
+/* The kernel need not tell of the end of a connection at once. */
+static void await_no_forwards(struct bench *b)
+{
+	long deadline = now_ms() + AWAIT_MS;
+
+	while (forwards_count(b->forwards) > 0 && now_ms() < deadline)
+		turn(b);
+	assert_int_equal(forwards_count(b->forwards), 0);
+}
+
 static void test_line_comes_first(void **state)
 {
 	struct bench *b = *state;
@@ -282,8 +292,7 @@ static void test_line_comes_first(void **state)
 	assert_string_equal(got, "OK");
 	close(client);
 	close(host);
-	turn(b);
-	assert_int_equal(forwards_count(b->forwards), 0);
+	await_no_forwards(b);
 }
 
 static void test_refused_is_reset(void **state)
@@ -291,13 +300,13 @@ static void test_refused_is_reset(void **state)
 	struct bench *b = *state;
 	uint16_t port = 0;
 	char byte;
-	int client;
+	int client, bound = tcp_bind(&port);
 
-	close(tcp_listen("127.0.0.1", &port));
 	lead(b, port, &client);
 	assert_int_equal(await_bytes(b, client, &byte, 1), -ECONNRESET);
 	close(client);
-	assert_int_equal(forwards_count(b->forwards), 0);
+	await_no_forwards(b);
+	close(bound);
 }
 
 int main(void)
@@ -311,5 +320,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_is_reset, set_up, tear_down),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, tcp_own_network, NULL);
 }

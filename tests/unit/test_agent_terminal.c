@@ -109,8 +109,7 @@ static void test_interrupt_while_stdin_is_full(void **state)
 	client_await_text(&client, "up\r\n");
 	for (int i = 0; i < 100000; i++)
 		evbuffer_add(client.stdin_data, "0123456\n", 8);
-	client_settle(&client, 300);
-	assert_int_equal(client.credit, 0);
+	client_await_full(&client);
 	assert_true(evbuffer_get_length(client.stdin_data) > 0);
 	lab_await_runs("73002", true);
 	client_signal(&client, SIGINT);
@@ -153,6 +152,7 @@ static void test_all_output_before_exit(void **state)
 	client_await(&client, &client.has_ended);
 	assert_int_equal(client.n_outputs[0], 108894 + 20000);
 	client_close(&client);
+	lab_await_runs("73004", true);
 	client_run(&client, *state,
 		"kill -KILL $(ps | grep '[7]3004' | head -n 1 | tr -s ' ' | "
 		"while read pid rest; do echo $pid; done)");

@@ -30,6 +30,7 @@
 #define N_SHARED  64
 #define BURST     32
 #define RUN_MS    1200
+#define AWAIT_MS  30000
 
 enum { QUIET = 1, FIRST, SECOND }; /* ports */
 
@@ -94,6 +95,24 @@ static void expect(struct fixture *f, bool ok)
 		__atomic_fetch_add(&f->n_wrong, 1, __ATOMIC_RELAXED);
 }
 
+/* Only its own thread writes them. */
+static void count(struct worker *w, bool is_true)
+{
+	uint64_t *n = is_true ? &w->n_true : &w->n_false;
+
+	__atomic_store_n(n, *n + 1, __ATOMIC_RELAXED);
+}
+
+/* A thread may take its time to begin. */
+static bool all_have_run(const struct worker *w, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (__atomic_load_n(&w[i].n_true, __ATOMIC_RELAXED) == 0 ||
+			__atomic_load_n(&w[i].n_false, __ATOMIC_RELAXED) == 0)
+			return false;
+	return true;
+}
+
 static uint64_t clock_ms(void)
 {
 	struct timespec ts;
@@ -146,8 +165,7 @@ static bool check(struct worker *w, struct ip_addr addr, uint16_t port, unsigned
 	struct mac at = station_of(port, mac);
 	bool ok = binding_check(w->f->bindings, &w->bindings, &addr, port, &at, now(w->f));
 
-	w->n_true += ok;
-	w->n_false += !ok;
+	count(w, ok);
 	return ok;
 }
 
@@ -249,7 +267,8 @@ static void test_bindings_with_everything_at_once(void **state)
 	start(&worker[0], f, 0, claim_all_kinds);
 	start(&worker[1], f, 1, claim_all_kinds);
 	start(&worker[2], f, 2, find_all_kinds);
-	while (clock_ms() < end)
+	while (clock_ms() < end ||
+		((n_news <= N_QUIET || !all_have_run(worker, 2)) && clock_ms() < end + AWAIT_MS))
 		n_news += control(f, round++);
 	stop_and_join(f, worker, N_THREADS);
 	for (unsigned i = 0; i < 2; i++)
@@ -283,10 +302,10 @@ static void look(struct worker *w, unsigned n)
 	bool is_odd;
 
 	if (!neigh_find(w->f->neighbours, &w->neighbours, &addr, &out)) {
-		w->n_false++;
+		count(w, false);
 		return;
 	}
-	w->n_true++;
+	count(w, true);
 	is_odd = out.mac.byte[5] & 1;
 	expect(w->f, mac_is_zero(&out.mac)
 			     ? out.gateway && !out.permanent
@@ -338,7 +357,8 @@ static void test_neighbours_with_everything_at_once(void **state)
 
 	for (unsigned i = 0; i < N_THREADS; i++)
 		start(&worker[i], f, i, hear_and_look);
-	while (clock_ms() < end)
+	while (clock_ms() < end ||
+		(!all_have_run(worker, N_THREADS) && clock_ms() < end + AWAIT_MS))
 		control_neighbours(f, round++);
 	stop_and_join(f, worker, N_THREADS);
 	for (unsigned i = 0; i < N_THREADS; i++)

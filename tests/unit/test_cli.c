@@ -254,7 +254,7 @@ static void test_watch(void **state)
 	pid_t pid = cli_spawn(words, out, err);
 	int status;
 
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		if (cli_lab_served() >= served_before + 4)
 			break;
 		usleep(10000);

@@ -264,7 +264,7 @@ static void test_memif(void **state)
 	unsigned n = 0;
 
 	/* They connect in a thread of DPDK's. */
-	for (unsigned round = 0; round < 5000 && n == 0; round++) {
+	for (unsigned round = 0; round < 30000 && n == 0; round++) {
 		send_burst(client, 0, &c);
 		n = server->ops->receive(server, 0, burst, BURST_MAX, NULL, &c);
 		if (n > 0)

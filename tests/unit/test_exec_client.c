@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -24,6 +25,8 @@
 
 #include "launcher/exec/exec_client.h"
 #include "tests/fakes/fake_agent.h"
+
+#define PATIENCE_MS 30000
 
 struct attachment {
 	struct event_base *loop;
@@ -62,7 +65,7 @@ static void attach(struct attachment *a, const char *path, struct agent_offsets 
 	int fd = -1;
 
 	*a = (struct attachment) { .loop = event_base_new() };
-	assert_int_equal(exec_connect(path, AGENT_PORT, 5000, &fd, &err), 0);
+	assert_int_equal(exec_connect(path, AGENT_PORT, PATIENCE_MS, &fd, &err), 0);
 	assert_int_equal(
 		exec_client_attach(a->loop, fd, &from, &streams, &owner, &a->client, &err), 0);
 }
@@ -245,18 +248,18 @@ static unsigned count_entries(const char *path)
 /* Threads end a moment after they were told. */
 static bool comes_to(const char *path, unsigned n)
 {
-	for (int i = 0; i < 1000 && count_entries(path) > n; i++)
+	for (int i = 0; i < PATIENCE_MS && count_entries(path) > n; i++)
 		usleep(1000);
 	return count_entries(path) <= n;
 }
 
-/* When those of the test before have ended. */
-static unsigned settle(const char *path)
-{
-	unsigned n = count_entries(path);
+/* Those of the test before may still be ending: how many there were before the first. */
+static unsigned n_threads_at_first;
 
-	(void)comes_to(path, n - 1);
-	return count_entries(path);
+static int count_threads(void **state)
+{
+	n_threads_at_first = count_entries("/proc/self/task");
+	return 0;
 }
 
 static void flood(struct fake_agent *agent)
@@ -276,22 +279,35 @@ static void on_full(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(arg);
 }
 
+/* So long that a pipe which something came into is full. */
+static void fill(struct attachment *a, int pipe)
+{
+	const struct timeval soon = { .tv_usec = 200000 };
+	int n = 0, before;
+
+	do {
+		before = n;
+		event_base_once(a->loop, -1, EV_TIMEOUT, on_full, a->loop, &soon);
+		event_base_dispatch(a->loop);
+		assert_return_code(ioctl(pipe, FIONREAD, &n), errno);
+	} while (n == 0 || n != before);
+}
+
 /* Its writer is stuck in a full pipe: nobody waits for it, and nothing is left when it is not. */
 static void test_freed_while_blocked(void **state)
 {
-	const struct timeval soon = { .tv_usec = 200000 };
-	unsigned n_threads = settle("/proc/self/task");
-	unsigned n_fds = count_entries("/proc/self/fd");
+	unsigned n_fds;
 	struct fake_agent agent;
 	struct attachment a;
 	char bytes[4096];
 	int out[2];
 
+	assert_true(comes_to("/proc/self/task", n_threads_at_first));
+	n_fds = count_entries("/proc/self/fd");
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	fake_agent_start(&agent, flood, NULL);
 	attach(&a, agent.path, (struct agent_offsets) { 0 }, out[1]);
-	event_base_once(a.loop, -1, EV_TIMEOUT, on_full, a.loop, &soon);
-	event_base_dispatch(a.loop);
+	fill(&a, out[0]);
 	assert_int_equal(a.n_ended, 0);
 	finish(&a);
 	a.client = NULL;
@@ -300,7 +316,7 @@ static void test_freed_while_blocked(void **state)
 	while (read(out[0], bytes, sizeof(bytes)) > 0)
 		continue;
 	close(out[0]);
-	assert_true(comes_to("/proc/self/task", n_threads));
+	assert_true(comes_to("/proc/self/task", n_threads_at_first));
 	assert_true(comes_to("/proc/self/fd", n_fds));
 }
 
@@ -319,11 +335,12 @@ static void run_and_exit(struct fake_agent *agent)
 static void test_nothing_is_left(void **state)
 {
 	static char *const argv[] = { (char *)"true", NULL };
-	unsigned n_threads = settle("/proc/self/task");
-	unsigned n_fds = count_entries("/proc/self/fd");
+	unsigned n_fds;
 	struct fake_agent agent;
 	int in[2], out[2];
 
+	assert_true(comes_to("/proc/self/task", n_threads_at_first));
+	n_fds = count_entries("/proc/self/fd");
 	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	fake_agent_start(&agent, run_and_exit, NULL);
@@ -334,7 +351,7 @@ static void test_nothing_is_left(void **state)
 		const struct process_spec spec = { 0 };
 		int fd = -1;
 
-		assert_int_equal(exec_connect(agent.path, AGENT_PORT, 5000, &fd, NULL), 0);
+		assert_int_equal(exec_connect(agent.path, AGENT_PORT, PATIENCE_MS, &fd, NULL), 0);
 		assert_int_equal(exec_client_start(a.loop, fd, &spec, argv, argv + 1, &streams,
 					 &owner, &a.client, NULL),
 			0);
@@ -347,7 +364,7 @@ static void test_nothing_is_left(void **state)
 	close(in[1]);
 	close(out[0]);
 	close(out[1]);
-	assert_true(comes_to("/proc/self/task", n_threads));
+	assert_true(comes_to("/proc/self/task", n_threads_at_first));
 	assert_true(comes_to("/proc/self/fd", n_fds));
 }
 
@@ -389,5 +406,5 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, count_threads, NULL);
 }

@@ -509,7 +509,11 @@ static void mute_behind_ok(struct fake_agent *agent)
 
 static void mute_behind_hello(struct fake_agent *agent)
 {
-	fake_agent_greet(agent);
+	fake_agent_accept(agent);
+	fake_agent_take_connect(agent);
+	evbuffer_add(agent->out, "OK 1\n", 5);
+	agent_wire_put_hello(agent->out);
+	fake_agent_flush(agent);
 	fake_agent_expect_end(agent);
 }
 

@@ -28,7 +28,7 @@
 #include "tests/unit/exec_program.h"
 
 #define ON_TERMINAL ((const char *const[]) { "-it", "--", "sh", NULL })
-#define PATIENCE    5000 /* ms */
+#define PATIENCE    30000 /* ms */
 
 struct terminal {
 	int master, slave;

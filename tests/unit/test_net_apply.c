@@ -57,7 +57,7 @@ static void apply(const struct net_lab *lab, const struct machine_net *net)
 	int ret;
 
 	net_lab_enter(lab->guest);
-	ret = net_apply(net, 5000, &err);
+	ret = net_apply(net, 30000, &err);
 	net_lab_enter(lab->node);
 	if (ret < 0)
 		fail_msg("net_apply: %s", err.text);

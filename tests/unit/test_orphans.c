@@ -21,7 +21,8 @@
 #include "launcher/process/loop.h"
 #include "launcher/process/orphans.h"
 
-#define N_ORPHANS 20
+#define N_ORPHANS   20
+#define PATIENCE_MS 30000
 
 static struct event_base *loop;
 static struct orphans *orphans;
@@ -69,7 +70,7 @@ static void test_waits_for_all(void **state)
 {
 	make_orphans(N_ORPHANS, "sleep 0.1");
 	assert_false(has_none(NULL));
-	assert_int_equal(loop_until(loop, 5000, has_none, NULL), 0);
+	assert_int_equal(loop_until(loop, PATIENCE_MS, has_none, NULL), 0);
 }
 
 /* --- with children --------------------------------------------------------------------------- */
@@ -120,11 +121,11 @@ static void test_leaves_children_alone(void **state)
 	start(&runs[1], "sleep 0.05; exit 8");
 	assert_true(child_is_ours(child_pid(runs[0].child)));
 	make_orphans(N_ORPHANS, "sleep 0.06");
-	assert_int_equal(loop_until(loop, 5000, all_ended, runs), 0);
+	assert_int_equal(loop_until(loop, PATIENCE_MS, all_ended, runs), 0);
 	assert_int_equal(WEXITSTATUS(runs[0].status), 7);
 	assert_int_equal(WEXITSTATUS(runs[1].status), 8);
 	assert_false(child_is_ours(child_pid(runs[0].child)));
-	assert_int_equal(loop_until(loop, 5000, has_none, NULL), 0);
+	assert_int_equal(loop_until(loop, PATIENCE_MS, has_none, NULL), 0);
 	child_kill(runs[0].child);
 	child_kill(runs[1].child);
 }
@@ -135,8 +136,8 @@ static void test_a_childs_child(void **state)
 	struct run runs[2] = { { .ended = false }, { .ended = true } };
 
 	start(&runs[0], "setsid sleep 0.2 & exit 0");
-	assert_int_equal(loop_until(loop, 5000, all_ended, runs), 0);
-	assert_int_equal(loop_until(loop, 5000, has_none, NULL), 0);
+	assert_int_equal(loop_until(loop, PATIENCE_MS, all_ended, runs), 0);
+	assert_int_equal(loop_until(loop, PATIENCE_MS, has_none, NULL), 0);
 	child_kill(runs[0].child);
 }
 

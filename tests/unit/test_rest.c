@@ -22,6 +22,8 @@
 #include "launcher/vmm/rest.h"
 #include "lib/unix_socket.h"
 
+#define TURNS_MAX 60000 /* of half a millisecond at least */
+
 /* A server of the test's own, a step at a time; what the client made of it is a story in words. */
 struct server {
 	struct event_base *loop;
@@ -95,7 +97,7 @@ static void hear(struct server *s, const char *end)
 	size_t len = 0;
 
 	memset(s->heard, 0, sizeof(s->heard));
-	for (int i = 0; i < 10000 && strstr(s->heard, end) == NULL; i++) {
+	for (int i = 0; i < TURNS_MAX && strstr(s->heard, end) == NULL; i++) {
 		ssize_t n;
 
 		turn(s);
@@ -110,7 +112,7 @@ static void hear(struct server *s, const char *end)
 /* Says it, and turns until the client has made something of it. */
 static void answer(struct server *s, const char *bytes, size_t len)
 {
-	for (int i = 0; i < 10000 && s->story[0] == '\0'; i++) {
+	for (int i = 0; i < TURNS_MAX && s->story[0] == '\0'; i++) {
 		ssize_t n = len > 0 ? send(s->client, bytes, len, MSG_NOSIGNAL) : 0;
 
 		if (n > 0) {
@@ -179,7 +181,7 @@ static void test_nobody_listens(void **state)
 
 	unlink(s->path);
 	ask(s, "GET", "/", NULL);
-	for (int i = 0; i < 1000 && s->story[0] == '\0'; i++)
+	for (int i = 0; i < TURNS_MAX && s->story[0] == '\0'; i++)
 		turn(s);
 	assert_non_null(strstr(s->story, "[0 - "));
 }
@@ -192,7 +194,7 @@ static void test_hangs_up(void **state)
 	hear(s, "\r\n\r\n");
 	close(s->client);
 	s->client = -1;
-	for (int i = 0; i < 1000 && s->story[0] == '\0'; i++)
+	for (int i = 0; i < TURNS_MAX && s->story[0] == '\0'; i++)
 		turn(s);
 	assert_non_null(strstr(s->story, "[0 - "));
 }
@@ -226,7 +228,7 @@ static void test_answer_has_no_status(void **state)
 	assert_int_equal(send(s->client, "HTTP/20. 500\n\n", 14, MSG_NOSIGNAL), 14);
 	close(s->client);
 	s->client = -1;
-	for (int i = 0; i < 1000 && s->story[0] == '\0'; i++)
+	for (int i = 0; i < TURNS_MAX && s->story[0] == '\0'; i++)
 		turn(s);
 	assert_string_equal(s->story, "[0 - an answer without a status]");
 }

@@ -24,7 +24,8 @@
 #include "launcher/run/workload.h"
 #include "tests/fakes/fake_agent.h"
 
-#define RETRY_MS 500
+#define RETRY_MS    500
+#define PATIENCE_MS 30000
 
 struct watch {
 	struct event_base *loop;
@@ -52,9 +53,9 @@ static void on_ended(void *owner, const struct exec_end *end)
 	event_base_loopbreak(watch->loop);
 }
 
-static void start(struct watch *watch, const char *vsock)
+static void start(struct watch *watch, const char *vsock, unsigned retry_ms)
 {
-	struct workload_plan plan = { .vsock = vsock, .retry_ms = RETRY_MS };
+	struct workload_plan plan = { .vsock = vsock, .retry_ms = retry_ms };
 	struct err err = { "" };
 
 	*watch = (struct watch) { .loop = event_base_new() };
@@ -153,7 +154,7 @@ static void test_goes_on_where_it_was(void **state)
 	struct watch watch;
 
 	fake_agent_start(&agent, break_thrice, NULL);
-	start(&watch, agent.path);
+	start(&watch, agent.path, PATIENCE_MS);
 	workload_resize(watch.workload, &window);
 	event_base_dispatch(watch.loop);
 	assert_int_equal(watch.n_started, 1);
@@ -190,7 +191,7 @@ static void test_silence_is_the_end(void **state)
 	double begun = now_ms();
 
 	fake_agent_start(&agent, break_and_be_silent, NULL);
-	start(&watch, agent.path);
+	start(&watch, agent.path, RETRY_MS);
 	event_base_dispatch(watch.loop);
 	assert_int_equal(watch.n_started, 1);
 	assert_int_equal(watch.n_ended, 1);

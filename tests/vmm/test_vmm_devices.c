@@ -58,7 +58,7 @@ static struct child *start_server(struct vmm_lab *lab, char *const *argv, const 
 	if (child_start(lab->loop, &plan, &child, &err) < 0)
 		fail_msg("%s", err.text);
 	for (int ms = 0; stat(socket, &st) < 0; ms++) {
-		if (ms > 10000)
+		if (ms > 60000)
 			fail_msg("%s does not listen", argv[0]);
 		event_base_loop(lab->loop, EVLOOP_NONBLOCK);
 		usleep(1000);

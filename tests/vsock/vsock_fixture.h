@@ -43,10 +43,12 @@ int lab_tear_down(void **state);
 void lab_boot(struct vsock_lab *lab, const struct front_layout *layout, uint64_t features);
 void lab_boot_simply(struct vsock_lab *lab);
 
-/* The exit status within five seconds. */
+/* The exit status, within half a minute. */
 int lab_wait_exit(struct vsock_lab *lab);
 bool lab_is_alive(const struct vsock_lab *lab);
 unsigned lab_n_fds(const struct vsock_lab *lab);
+/* It comes to have so many. */
+void lab_await_n_fds(const struct vsock_lab *lab, unsigned n);
 unsigned lab_memory_kib(const struct vsock_lab *lab);
 
 /* --- the guest ------------------------------------------------------------------------------- */
