@@ -34,7 +34,7 @@ static void test_powers_off(void **state)
 	vmm_lab_await_event(lab, VMM_ENDED);
 	assert_string_equal(
 		vmm_lab_story(lab), "running shutdown:guest-shutdown ended:exit status 0");
-	assert_true(vmm_lab_is_gone(pid));
+	vmm_lab_await_gone(pid);
 }
 
 /* A kernel that mistrusts what it was told of its TSC counts ticks. */
@@ -98,7 +98,7 @@ static void test_kill(void **state)
 	assert_false(vmm_lab_is_gone(pid));
 	lab->vmm->kind->kill(lab->vmm);
 	lab->vmm = NULL;
-	assert_true(vmm_lab_is_gone(pid));
+	vmm_lab_await_gone(pid);
 	assert_string_equal(vmm_lab_story(lab), "running");
 }
 
@@ -224,7 +224,7 @@ static void test_talks_nonsense(void **state)
 	assert_string_equal(vmm_lab_story(lab),
 		"ended:killed by SIGKILL: its monitor said: not JSON: '[' or '{' expected "
 		"near 'nonsense'");
-	assert_true(vmm_lab_is_gone(lab->vmm->kind->pid(lab->vmm)));
+	vmm_lab_await_gone(lab->vmm->kind->pid(lab->vmm));
 }
 
 static void test_answers_out_of_turn(void **state)

@@ -82,7 +82,7 @@ static void press_button(struct vmm_lab *lab)
 	vmm_lab_await_event(lab, VMM_ENDED);
 	assert_string_equal(vmm_lab_story(lab), expected);
 	assert_int_equal(lab->vmm->kind->powerdown(lab->vmm, &err), -EIO);
-	assert_true(vmm_lab_is_gone(pid));
+	vmm_lab_await_gone(pid);
 }
 
 static void test_cloud_hypervisor(void **state)
@@ -210,7 +210,7 @@ static void test_kill(void **state)
 	pid = lab->vmm->kind->pid(lab->vmm);
 	lab->vmm->kind->kill(lab->vmm);
 	lab->vmm = NULL;
-	assert_true(vmm_lab_is_gone(pid));
+	vmm_lab_await_gone(pid);
 	snprintf(path, sizeof(path), "%s/api.sock", lab->dir);
 	assert_int_equal(access(path, F_OK), -1);
 }

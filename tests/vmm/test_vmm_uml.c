@@ -36,7 +36,7 @@ static void test_powers_off(void **state)
 	assert_string_equal(
 		vmm_lab_story(lab), "running shutdown:guest-shutdown ended:exit status 0");
 	assert_string_equal(lab->vmm->kind->state(lab->vmm), "ended");
-	assert_true(vmm_lab_is_gone(pid));
+	vmm_lab_await_gone(pid);
 	snprintf(path, sizeof(path), "%s/uml", lab->dir);
 	assert_int_equal(access(path, F_OK), -1);
 }
@@ -74,7 +74,7 @@ static void test_kill(void **state)
 	assert_int_equal(lab->vmm->kind->powerdown(lab->vmm, NULL), -ENOTSUP);
 	lab->vmm->kind->kill(lab->vmm);
 	lab->vmm = NULL;
-	assert_true(vmm_lab_is_gone(pid));
+	vmm_lab_await_gone(pid);
 	assert_string_equal(vmm_lab_story(lab), "running");
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -229,4 +230,14 @@ void vmm_lab_boot(struct vmm_lab *lab, const struct vmm_kind *kind, const char *
 bool vmm_lab_is_gone(pid_t leader)
 {
 	return kill(-leader, 0) < 0 && errno == ESRCH;
+}
+
+/* Whoever was killed may take a while; what is left of a group has become the test's own. */
+void vmm_lab_await_gone(pid_t leader)
+{
+	for (int ms = 0; ms < 1000 * TIMEOUT_S && !vmm_lab_is_gone(leader); ms++) {
+		(void)waitpid(-leader, NULL, WNOHANG);
+		usleep(1000);
+	}
+	assert_true(vmm_lab_is_gone(leader));
 }

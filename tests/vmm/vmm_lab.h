@@ -68,3 +68,6 @@ const char *vmm_lab_story(const struct vmm_lab *lab);
 
 /* No process of the group is there. */
 bool vmm_lab_is_gone(pid_t leader);
+
+/* None will be. */
+void vmm_lab_await_gone(pid_t leader);
