@@ -99,7 +99,7 @@ void client_acknowledge(struct lab_client *client);
 void client_signal(struct lab_client *client, int signo);
 void client_send(struct lab_client *client); /* what has been put into `out` */
 
-/* Sends and receives until *flag is set, or the connection has ended; fails after 30 s. */
+/* Sends and receives until *flag is set, or the connection has ended; fails after three minutes. */
 void client_await(struct lab_client *client, const bool *flag);
 
 /* Until its stdout has `text` in it. */

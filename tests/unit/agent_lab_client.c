@@ -20,7 +20,7 @@
 
 #include "lib/unix_socket.h"
 
-#define AWAIT_MS   30000
+#define AWAIT_MS   180000
 #define PIECE_SIZE 65536
 
 uint8_t lab_byte(uint64_t offset)
