@@ -189,7 +189,7 @@ static int queue_sleep(struct frontend *f, struct front_queue *q, int64_t deadli
 }
 
 /* How long after an entry was used its signal may still be on its way. */
-#define SIGNAL_GRACE_MS 200
+#define SIGNAL_GRACE_MS 5000
 
 static int queue_wait(struct frontend *f, struct front_queue *q, int timeout_ms)
 {

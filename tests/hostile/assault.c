@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 /* How long the switch may take to hang up. */
-#define HANGUP_MS 500
+#define HANGUP_MS 20000
+
+/* How long it may take to let somebody in. */
+#define CONNECT_MS 30000
 
 const struct frontend_options assault_options = {
 	.features = ~0ull,
@@ -25,6 +28,7 @@ static void init(struct assault *a, const struct frontend_options *options)
 		fprintf(stderr, "hostile: %s\n", a->f.why);
 		exit(1);
 	}
+	a->f.options.timeout_ms = CONNECT_MS;
 	a->open = true;
 }
 
@@ -46,6 +50,7 @@ bool assault_connect(struct assault *a, const struct frontend_options *options)
 
 	init(a, options);
 	r = frontend_start(&a->f, a->socket);
+	a->f.options.timeout_ms = options->timeout_ms;
 	if (r == 0)
 		return true;
 	if (r != -ECONNRESET && r != -EPIPE) {

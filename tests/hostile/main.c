@@ -85,7 +85,8 @@ static int attack(const struct orders *o)
 	}
 	a.socket = o->socket;
 	byte_stream_init(&a.random, o->seed);
-	for (; a.round < o->rounds && frontend_now_ms() < deadline; a.round++)
+	/* Once at least, however late we are. */
+	for (; a.round < o->rounds && (a.round == 0 || frontend_now_ms() < deadline); a.round++)
 		at->round(&a);
 	assault_close(&a);
 	printf("{\"attack\": \"%s\", \"rounds\": %lu, \"disconnects\": %lu, \"survived\": %lu, "

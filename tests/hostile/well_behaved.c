@@ -8,7 +8,7 @@
 #include "tests/hostile/hostile.h"
 
 #define ARP_LEN   42
-#define ANSWER_MS 2000
+#define ANSWER_MS 30000
 
 /* RFC 826: who has 10.0.0.<host>? Asked by guest 1. */
 static void build_question(uint8_t *frame, uint8_t host)
@@ -59,9 +59,11 @@ int well_behaved(const char *socket, unsigned n)
 {
 	static const uint8_t hosts[] = { 1, 2 }; /* the peer, guest 0 */
 	static struct frontend f;
+	struct frontend_options options = assault_options;
 	int answers = 0, r;
 
-	r = frontend_open(&f, socket, &assault_options);
+	options.timeout_ms = ANSWER_MS;
+	r = frontend_open(&f, socket, &options);
 	for (unsigned i = 0; i < n * 2 && r == 0; i++) {
 		r = ask(&f, hosts[i % 2]);
 		answers += r == 0;

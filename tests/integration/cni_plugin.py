@@ -42,7 +42,7 @@ class Plugin:
     @staticmethod
     def answer(process, text):
         """What it answers: JSON, or None if that is nothing."""
-        out, stderr = process.communicate(text, timeout=30)
+        out, stderr = process.communicate(text, timeout=120)
         answer = json.loads(out) if out.strip() else None
         assert not stderr, stderr.decode()
         if process.returncode != 0:

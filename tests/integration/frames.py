@@ -184,7 +184,7 @@ class Prober:
             header += struct.pack("!HH", *tag)
         self.socket.send(header + struct.pack("!H", kind) + payload)
 
-    def collect(self, until, timeout=5):
+    def collect(self, until, timeout=60):
         """Unicast frames up to one that `until` picks, or to the end of the time: in words."""
         seen = []
         deadline = time.monotonic() + timeout

@@ -69,7 +69,7 @@ def vsock(socket):
 class Guest:
     """What every kind of guest has in common; subclasses say which command boots it."""
 
-    boot_timeout = 30
+    boot_timeout = 120
 
     def __init__(self, workdir, nics=(), name="guest", memory=256, cpu=None, netns=None, smp=1,
                  arguments=()):
@@ -136,7 +136,7 @@ class Guest:
         console = self._buffer[-2000:].decode(errors="replace").strip()
         return f"--- console of {self.name}\n{console}\n--- kernel log of {self.name}\n{text}"
 
-    def try_run(self, command, timeout=30):
+    def try_run(self, command, timeout=120):
         """Runs a shell command: (exit status, output). Raises GuestError if it takes too long."""
         nonce = uuid.uuid4().hex
         deadline = time.monotonic() + timeout
@@ -151,7 +151,7 @@ class Guest:
             raise GuestError(f"in {self.name}: {command}: {error}") from error
         return status, output.decode(errors="replace")
 
-    def run(self, command, timeout=30):
+    def run(self, command, timeout=120):
         """Runs a shell command that must succeed: its output."""
         status, output = self.try_run(command, timeout)
         if status != 0:
@@ -181,7 +181,7 @@ class Guest:
         for stream in (self.process.stdin, self.process.stdout):
             stream.close()
 
-    def poweroff(self, timeout=15):
+    def poweroff(self, timeout=60):
         """Shuts the guest down in order; GuestError if it does not end."""
         try:
             self.process.stdin.write(b"off\npoweroff -f\noff\n")
@@ -208,13 +208,13 @@ class GuestJob:
     def output(self):
         return self.guest.run(f"cat {self.path}.out")
 
-    def wait_for(self, text, timeout=10):
+    def wait_for(self, text, timeout=60):
         """Returns when the job has printed `text`: how a server says that it is ready."""
         self.guest.run(
             f"until grep -q -- {shlex.quote(text)} {self.path}.out; do usleep 5000; done", timeout)
         return self
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=120):
         """The output of a job that ended well; GuestError otherwise."""
         status = int(self.guest.run(f"cat {self.path}.status", timeout))
         output = self.output()
@@ -222,7 +222,7 @@ class GuestJob:
             raise GuestError(f"in {self.guest.name}: {self.command}: exit status {status}\n{output}")
         return output
 
-    def finish(self, timeout=30):
+    def finish(self, timeout=120):
         """Asks one of tests/tools that is at work to come to its end: its output."""
         self.guest.run(f"kill -USR1 -$(cat {self.path}.pid)")
         return self.wait(timeout)
@@ -258,7 +258,7 @@ class Uml(Guest):
 class Qemu(Guest):
     """Debian's cloud kernel under QEMU without KVM: slow, but another virtio driver and front-end."""
 
-    boot_timeout = 90
+    boot_timeout = 240
 
     def _command(self):
         command = ["qemu-system-x86_64", "-machine", "q35,memory-backend=ram", "-accel", "tcg",

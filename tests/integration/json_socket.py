@@ -12,7 +12,7 @@ class JsonSocketError(Exception):
 class JsonSocket:
     """One question at a time; what comes beside the answers (events, a greeting) is skipped."""
 
-    def __init__(self, path, timeout=10):
+    def __init__(self, path, timeout=60):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.socket.connect(path)

@@ -52,7 +52,7 @@ def guest_mac(index=0):
     return f"02:00:00:00:00:{index + 1:02x}"
 
 
-def wait_until(condition, what, timeout=10):
+def wait_until(condition, what, timeout=60):
     """For states that nobody announces: asks until `condition()` is true and returns its value."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
@@ -81,7 +81,7 @@ class Namespace:
     def _argv(self, command):
         return ["ip", "netns", "exec", self.name, "sh", "-c", command]
 
-    def try_run(self, command, timeout=30):
+    def try_run(self, command, timeout=120):
         """Runs a shell command: (exit status, output)."""
         try:
             done = subprocess.run(
@@ -91,7 +91,7 @@ class Namespace:
             raise LabError(f"in {self.name}: {command}: still running after {timeout} s") from error
         return done.returncode, done.stdout
 
-    def run(self, command, timeout=30):
+    def run(self, command, timeout=120):
         """Runs a shell command that must succeed: its output."""
         status, output = self.try_run(command, timeout)
         if status != 0:
@@ -137,14 +137,14 @@ class HostJob:
             if not self._read(time.monotonic()):
                 return
 
-    def wait_for(self, text, timeout=10):
+    def wait_for(self, text, timeout=60):
         deadline = time.monotonic() + timeout
         while text not in self.text:
             if not self._read(deadline):
                 raise LabError(f"in {self.where}: {self.command}: ended early\n{self.text}")
         return self
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=120):
         deadline = time.monotonic() + timeout
         while self._read(deadline):
             pass
@@ -156,7 +156,7 @@ class HostJob:
     def output(self):
         return self.text
 
-    def finish(self, timeout=30):
+    def finish(self, timeout=120):
         """Asks one of tests/tools that is at work to come to its end: its output."""
         os.killpg(self.process.pid, signal.SIGUSR1)
         return self.wait(timeout)
@@ -193,7 +193,7 @@ class Sluiced:
             self._await_ready(notify)
             self.ready_ms = (time.monotonic() - started) * 1000
 
-    def _await_ready(self, notify, timeout=10):
+    def _await_ready(self, notify, timeout=60):
         pidfd = os.pidfd_open(self.process.pid)
         try:
             while True:
@@ -242,7 +242,7 @@ class Sluiced:
 
     def ctl(self, *words):
         """What `sluicectl --json WORDS` answers."""
-        done = subprocess.run(self.ctl_argv("--json", *words), capture_output=True, timeout=10,
+        done = subprocess.run(self.ctl_argv("--json", *words), capture_output=True, timeout=60,
                               text=True)
         if done.returncode != 0:
             raise LabError(f"sluicectl {' '.join(words)}: {done.returncode}: {done.stderr}")
@@ -264,7 +264,7 @@ class Sluiced:
                 found[port["ifname"]] = reasons
         return found
 
-    def wait_connected(self, name, connected=True, timeout=15):
+    def wait_connected(self, name, connected=True, timeout=60):
         def is_connected():
             port = self.show(name)
             return port["peer"]["connected"] if "peer" in port else port["operstate"] == "up"
@@ -272,7 +272,7 @@ class Sluiced:
         return wait_until(lambda: is_connected() == connected, f"port {name} to be {state}",
                           timeout)
 
-    def stop(self, timeout=5):
+    def stop(self, timeout=60):
         """SIGTERM: the exit status."""
         self.process.terminate()
         try:
@@ -443,11 +443,11 @@ class Stream:
         self.receiver = sink.spawn(f"tcp_pump recv {port}").wait_for("ready")
         self.sender = source.spawn(f"tcp_pump send {address} {port} {n_bytes} {port}")
 
-    def finish(self, timeout=30):
+    def finish(self, timeout=120):
         """Ends it now: see wait()."""
         return self._compare(self.sender.finish(timeout), timeout)
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=240):
         """Its end, and what the receiver says of it; what it got must be what was sent."""
         return self._compare(self.sender.wait(timeout), timeout)
 
@@ -458,14 +458,14 @@ class Stream:
         return got
 
 
-def tcp(source, sink, address, n_bytes, port=5001, timeout=60):
+def tcp(source, sink, address, n_bytes, port=5001, timeout=240):
     """One TCP stream from source to sink, compared by its SHA-256: Gb/s."""
     got = Stream(source, sink, address, n_bytes, port).wait(timeout)
     assert got["bytes"] == n_bytes, f"{n_bytes} bytes sent, {got['bytes']} received"
     return n_bytes * 8 / 1e9 / got["seconds"]
 
 
-def udp_ping(source, sink, address, options="", port=5002, timeout=60):
+def udp_ping(source, sink, address, options="", port=5002, timeout=240):
     """UDP round trips, every one of which must come back undamaged: the figures of udp_ping."""
     server = sink.spawn(f"udp_ping serve {port}").wait_for("ready")
     try:
@@ -481,4 +481,14 @@ def ping(source, address, count=3):
     word = "ping6" if ":" in address else "ping"
     if not isinstance(source, Guest):
         word = "busybox " + word
-    source.run(f"{word} -c {count} -i 0.2 -W 5 {address}", timeout=10 + 5 * count)
+    source.run(f"{word} -c {count} -i 0.2 -W 20 {address}", timeout=60 + 5 * count)
+
+
+def arping(source, words):
+    """What busybox arping says; asked again, later, as long as no reply has come in its second."""
+    for _ in range(10):
+        _, said = source.try_run(f"busybox arping {words}")
+        if "reply from" in said.lower():
+            return said
+        time.sleep(3)  # what comes late is not for the next
+    raise LabError(f"arping {words}: no reply: {said}")

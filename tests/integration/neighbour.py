@@ -30,7 +30,7 @@ INNOCENT = ("no VMM is connected", "the VMM is connected but has not shared",
 class ControlClient:
     """One connection to the control socket."""
 
-    def __init__(self, path, timeout=10):
+    def __init__(self, path, timeout=60):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.socket.connect(path)
@@ -113,7 +113,7 @@ class Watch(threading.Thread):
 
     def stop(self):
         self.done.set()
-        self.join(15)
+        self.join(60)
         self.client.close()
 
 
@@ -176,9 +176,9 @@ class Neighbour:
         receiver = sink.spawn(f"tcp_pump recv {port}").wait_for("ready")
         self.watch.streaming_since = time.monotonic()
         sent = last_json(source.run(
-            f"tcp_pump send {address} {port} {STREAM_BYTES} {self.n_streams}", 60))
+            f"tcp_pump send {address} {port} {STREAM_BYTES} {self.n_streams}", 240))
         self.watch.streaming_since = None
-        got = last_json(receiver.wait(60))
+        got = last_json(receiver.wait(240))
         assert got["bytes"] == STREAM_BYTES and got["sha256"] == sent["sha256"], \
             f"the neighbour's stream was damaged: {sent} became {got}"
         return got["bytes"], got["seconds"]

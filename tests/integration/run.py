@@ -32,6 +32,7 @@ from namespaces import start_inside
 WORK = "/run/sluice-test"
 PIPES = "SLUICE_TEST_PIPES"  # a worker's: where numbers come from, where results go
 NUMBER = struct.Struct("i")
+PATIENCE = 4  # times a test's limit, for machines that are slow and busy
 
 
 class OutOfTime(Exception):
@@ -84,7 +85,7 @@ def run_one(test, build, soak):
     os.makedirs(workdir)
     lab = Lab(build, workdir, soak)
     try:
-        signal.alarm(test.limit * (10 if soak else 1))
+        signal.alarm(test.limit * PATIENCE * (10 if soak else 1))
         test.run(lab)
         lab.assert_sound()
         return None

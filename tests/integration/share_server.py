@@ -25,7 +25,7 @@ def capabilities(caps):
     return ["setpriv", "--bounding-set", kept, "--inh-caps", kept]
 
 
-def next_line(process, errors, timeout=15):
+def next_line(process, errors, timeout=60):
     """The next line of its standard output, in two; `errors()` is what else it has said."""
     deadline = time.monotonic() + timeout
     text = b""
@@ -43,7 +43,7 @@ def stop(process, errors):
     """Ends it, and fails if a sanitizer found anything in it or in what it started: its status."""
     if process.poll() is None:
         process.terminate()
-    status = process.wait(10)
+    status = process.wait(60)
     process.stdout.close()
     if any(word in errors() for word in SANITIZER_WORDS):
         raise LabError(f"a sanitizer found this:\n{errors()}")

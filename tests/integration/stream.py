@@ -52,7 +52,7 @@ class Pump:
     def _read_errors(self):
         self.err = self.process.stderr.read()
 
-    def wait_for(self, n_bytes, timeout=60):
+    def wait_for(self, n_bytes, timeout=240):
         """Until so many have come out."""
         deadline = time.monotonic() + timeout
         while self.n_out < n_bytes:
@@ -60,7 +60,7 @@ class Pump:
                 raise LabError(f"{self.argv}: {self.n_out} of {n_bytes} bytes came")
             time.sleep(0.002)
 
-    def check(self, timeout=60):
+    def check(self, timeout=240):
         """All of it has come back, and the process ended well."""
         try:
             status = self.process.wait(timeout)
@@ -68,7 +68,7 @@ class Pump:
             self.process.kill()
             raise LabError(f"{self.argv}: {self.n_out} of {self.n_bytes} bytes came") from error
         for thread in self.threads:
-            thread.join(10)
+            thread.join(60)
         assert status == 0, f"{self.argv}: exit status {status}: {self.err!r}"
         assert self.n_out == self.n_bytes, f"{self.n_out} of {self.n_bytes} bytes came"
         assert self.got.digest() == self.sent.digest(), "the stream was damaged"

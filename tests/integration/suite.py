@@ -12,7 +12,7 @@ TESTS = []
 
 
 class Test:
-    """A function that takes a Lab, and how long it may take."""
+    """A function that takes a Lab, and how long it may take: see run.py's PATIENCE."""
 
     def __init__(self, name, limit, run):
         self.name = name

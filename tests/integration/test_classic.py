@@ -79,9 +79,14 @@ def own_uplink_and_dpdk_guest(lab):
     udp_ping(vm, lab.peer, PEER4, "count 300 gap 3000")
     udp_ping(lab.peer, vm, guest4(), "count 300 gap 3000")
     assert sw.show("vm0")["sleeps"]
-    before = sw.cpu_seconds()
-    time.sleep(1)
-    assert sw.cpu_seconds() - before < 0.1, "an idle switch is busy"
+
+    # The guest still has things of its own to say now and then: wait for a quiet second.
+    def quiet():
+        before = sw.cpu_seconds()
+        time.sleep(1)
+        return sw.cpu_seconds() - before < 0.1
+
+    wait_until(quiet, "a second with at most 10 % CPU")
     drops = sw.drops(*EXPECTED)
     assert not drops, f"frames were dropped: {drops}"
 

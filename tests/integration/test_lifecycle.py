@@ -20,7 +20,7 @@ def exit_of(lab, config, option="--config"):
         file.write(config if isinstance(config, str) else json.dumps(config))
     program = os.path.join(lab.build, "switch", "sluiced")
     done = subprocess.run(["ip", "netns", "exec", "pod", program, option, path],
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -90,7 +90,7 @@ def interface_comes_later(lab):
     assert "does not exist" in sw.show("uplink")["reason"], sw.show("uplink")
     vm = lab.boot()
     lab.pod.run("ip link set eth7 name eth0; ip link set eth0 up")
-    ping(vm, PEER4)
+    wait_until(lambda: vm.try_run(f"ping -c 1 -W 1 {PEER4}")[0] == 0, "the guest to be online")
     tcp(lab.peer, vm, guest4(), 16 * MIB)
 
 
@@ -104,7 +104,7 @@ def second_front_end_is_refused(lab):
             try:
                 second.connect(lab.path("vm0.sock"))
                 second.sendall(bytes([1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]))  # GET_FEATURES
-                closed = select.select([second], [], [], 5)[0] and second.recv(64) == b""
+                closed = select.select([second], [], [], 60)[0] and second.recv(64) == b""
             except OSError:
                 closed = True
             assert closed, "the second connection was answered"
@@ -140,7 +140,7 @@ def one_guest_dies_the_other_stays(lab):
     vm1.spawn(f"udp_ping run {PEER4} 9 count 100000000 timeout 1")
     vm1.kill()
     lab.sluiced.wait_connected("vm1", False)
-    sender.wait(60)
+    sender.wait(240)
     assert f'"bytes": {1024 * MIB}' in receiver.wait()
 
 
@@ -178,7 +178,7 @@ def sluicectl_exit_codes(lab):
     sw = lab.switch()
 
     def status(*argv):
-        return subprocess.run(argv, capture_output=True, timeout=10).returncode
+        return subprocess.run(argv, capture_output=True, timeout=60).returncode
 
     for words in (("port", "list"), ("port", "show"), ("port", "stats"), ("fdb", "show"),
                   ("worker", "show"), ("version",)):
@@ -202,7 +202,7 @@ def qemu_tcg(lab, nic):
     lab.configure(vm)
     ping(vm, PEER4)
     assert sw.stop() == 0
-    vm.run("while [ $(cat /sys/class/net/eth0/carrier) = 1 ]; do usleep 10000; done", timeout=10)
+    vm.run("while [ $(cat /sys/class/net/eth0/carrier) = 1 ]; do usleep 10000; done")
 
 
 @test(limit=90)

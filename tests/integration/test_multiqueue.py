@@ -28,7 +28,7 @@ class OnCpu:
         self.vm = vm
         self.mask = mask
 
-    def run(self, command, timeout=30):
+    def run(self, command, timeout=120):
         return self.vm.run(f"taskset {self.mask} {command}", timeout)
 
     def spawn(self, command):
@@ -58,8 +58,11 @@ def qemu_with_two_queue_pairs(lab):
         (port, queue) for port in ("uplink", "vm0") for queue in (0, 1)}
     ping(vm, PEER4)
     # The driver sends by the CPU that the sender runs on.
-    for cpu in (1, 2):
-        tcp(OnCpu(vm, cpu), lab.peer, PEER4, 16 * MIB)
+    for _ in range(6):
+        for cpu in (1, 2):
+            tcp(OnCpu(vm, cpu), lab.peer, PEER4, 16 * MIB)
+        if busy(vm, "tx"):
+            break
     assert busy(vm, "tx"), packets_by_queue(vm)
     # The kernel spreads what comes in over the uplink's sockets by flow.
     for port in range(5001, 5013):

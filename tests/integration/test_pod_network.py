@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The pod's side of the uplink: bridges that reflect, interfaces that go and come back."""
 
-import time
-
 from lab import PEER4, Stream, guest4, guest_mac, ping, wait_until
 from suite import test
 from test_traffic import MIB, both_moved
@@ -41,14 +39,16 @@ def hairpin_bridge(lab, static):
     ping(vm, PEER4)
     noise = vm.spawn(f"raw_frames send eth0 own {BROADCAST} count 100000 gap 100000")
     streams = [Stream(vm, lab.peer, PEER4), Stream(lab.peer, vm, guest4(), port=5002)]
-    time.sleep(2)  # some 20 broadcasts
+    both_moved(lab, 16 * MIB)
+    reflected = "static_conflicts" if static else "held"
+    wait_until(lambda: sw.stats("uplink")["addresses"][reflected] > 10,
+               "some broadcasts to come back")
     for stream in streams:
         got = stream.finish()
-        assert got["bytes"] > 16 * MIB and got["longest_gap_ms"] < 1000, got
+        assert got["longest_gap_ms"] < 10000, got
     noise.finish()
     addresses = sw.stats("uplink")["addresses"]
     assert addresses["moved"] == 0, addresses
-    assert addresses["static_conflicts" if static else "held"] > 10, addresses
     # The guest is silent, its last word came back by the uplink, and it is still where it was.
     vm.run(f"raw_frames send eth0 own {BROADCAST}")
     ping(lab.peer, guest4())
@@ -76,4 +76,4 @@ def interface_is_made_anew(lab):
     both_moved(lab)
     gaps = [stream.finish()["longest_gap_ms"] for stream in streams]
     print(f"    longest gap {max(gaps)} ms", flush=True)
-    assert max(gaps) < 10000, gaps
+    assert max(gaps) < 30000, gaps

@@ -9,7 +9,7 @@ import signal
 import time
 
 from cni import FAR4, GUEST_MAC, POD_MAC, Bridge, Calico
-from lab import ping, tcp, udp_ping, wait_until
+from lab import arping, ping, tcp, udp_ping, wait_until
 from suite import test
 
 SUITE = "pod"
@@ -59,7 +59,7 @@ def host_services(lab, mode):
         assert status != 0
     status, _ = vm.try_run(f"ping -c 1 -W 1 -I {net.pod4} {IDENTITY}")
     assert status != 0
-    assert sw.drops()["vm0"]["isolated"] > 0
+    wait_until(lambda: sw.drops().get("vm0", {}).get("isolated"), "stray questions to be counted")
     # Nobody outside has heard of the service address, nor an answer for the identity address.
     assert SERVICE not in net.near.run("ip neigh") + net.node.run("ip neigh")
     heard.poll()
@@ -153,6 +153,7 @@ def sidecar_and_guest(lab, mode):
     ping(net.near, net.pod4)
     ping(vm, net.near4)
     ping(net.pod, net.near4)
+    resets.poll()
     resets.kill()
     assert "Flags" not in resets.text, resets.text
 
@@ -240,13 +241,13 @@ def ten_thousand_neighbours(lab):
     vm.run("ip route add 10.9.0.0/16 dev eth0; ip route add fd0a::/64 dev eth0")
     for ip, mac in (("10.9.0.1", "02:09:00:00:00:01"), ("10.9.39.250", "02:09:00:00:27:fa"),
                     ("10.9.20.7", "02:09:00:00:14:07")):
-        said = vm.run(f"arping -c 1 -w 3 -I eth0 {ip}")
+        said = arping(vm, f"-c 1 -w 3 -I eth0 {ip}")
         assert mac in said.lower(), said
     for number in (1, 256, 10000):
         ip = f"fd0a::{number:x}"
-        vm.try_run(f"ping -c 1 -W 1 {ip}")
-        known = vm.run(f"ip neigh show {ip}").lower()
-        assert f"02:0a:00:00:{(number - 1) >> 8:02x}:{(number - 1) & 255:02x}" in known, known
+        mac = f"02:0a:00:00:{(number - 1) >> 8:02x}:{(number - 1) & 255:02x}"
+        wait_until(lambda ip=ip, mac=mac: mac in vm.run(
+            f"ping -c 1 -W 1 {ip} >/dev/null; ip neigh show {ip}").lower(), f"{ip} to be {mac}")
     net.pod.run("ip neigh replace 10.9.20.7 lladdr 02:09:00:00:ff:ff dev eth0 nud permanent")
     wait_until(lambda: "02:09:00:00:ff:ff" in vm.try_run("arping -c 1 -w 1 -I eth0 10.9.20.7")[1].lower(),
                "the changed entry to be answered with")
@@ -263,13 +264,15 @@ def arp_storm(lab):
     noise = storm.spawn("raw_frames send eth0 own ff:ff:ff:ff:ff:ff arp 10.0.0.2 10.0.77.1 "
                         "count 10000000")
     wait_until(lambda: sw.drops().get("vm0", {}).get("neigh_rate"), "the storm to be limited")
+    started = time.monotonic()
     busy = sw.cpu_seconds(sw.process.pid)
     before = sw.stats("uplink")["stats64"]["tx"]["packets"]
     time.sleep(2)
     busy = sw.cpu_seconds(sw.process.pid) - busy
-    assert busy < 0.2, f"the control thread was busy for {busy} s of two"
     passed = sw.stats("uplink")["stats64"]["tx"]["packets"] - before
-    assert passed < 2 * QUESTIONS_PER_S + 1100, f"{passed} frames of the storm in two seconds"
+    took = time.monotonic() - started
+    assert busy < 0.2 * took, f"the control thread was busy for {busy} s of {took}"
+    assert passed < took * QUESTIONS_PER_S + 1100, f"{passed} frames of the storm in {took} s"
     tcp(calm, net.near, net.near4, 64 * MIB)
     tcp(net.near, calm, net.second4, 64 * MIB, port=5002)
     noise.kill()

@@ -42,4 +42,4 @@ def idle_switch_sleeps(lab):
         time.sleep(2)
         return sw.cpu_seconds() - before <= 0.1
 
-    wait_until(quiet, "two seconds with at most 5 % CPU", timeout=20)
+    wait_until(quiet, "two seconds with at most 5 % CPU")

@@ -38,7 +38,7 @@ class Vsock:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, \
                 open(self.log, "wb") as log:
             notify.bind(notify_path)
-            notify.settimeout(10)
+            notify.settimeout(60)
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
                 env=dict(os.environ, NOTIFY_SOCKET=notify_path, **SANITIZER_ENV),
@@ -71,7 +71,7 @@ class Vsock:
         vm.run("modprobe vmw_vsock_virtio_transport")
         return vm
 
-    def connect(self, port, timeout=20):
+    def connect(self, port, timeout=60):
         """A client's connection to a port of the guest's; Refused."""
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(timeout)
@@ -95,7 +95,7 @@ class Vsock:
         """The socket that the guest's connections to this port of the host come to."""
         path = f"{self.host}_{port}"
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.settimeout(20)
+            listener.settimeout(60)
             listener.bind(path)
             listener.listen()
             try:
@@ -103,7 +103,7 @@ class Vsock:
             finally:
                 os.unlink(path)
 
-    def wait_exit(self, timeout=5):
+    def wait_exit(self, timeout=60):
         """Its exit status."""
         return self.process.wait(timeout)
 
@@ -148,10 +148,10 @@ def send_stream(client, n_bytes):
 
 
 def fill(client):
-    """Sends until nobody takes any more for half a second: how much that was."""
+    """Sends until nobody takes any more for two seconds: how much that was."""
     client.setblocking(False)
     sent = 0
-    while select.select([], [client], [], 0.5)[1]:
+    while select.select([], [client], [], 2)[1]:
         with contextlib.suppress(BlockingIOError):
             sent += client.send(bytes(CHUNK))
         if sent > 64 * CHUNK:

@@ -11,7 +11,7 @@
 #include "tests/switch/testbed.h"
 
 #define GUESTS_MAX 6
-#define RECV_MS    5000
+#define RECV_MS    30000
 #define QUIET_MS   30 /* how long nothing must come for "nothing comes" */
 
 struct guests {

@@ -16,7 +16,7 @@
 #define BURST   16
 #define WINDOW  48 /* frames under way: fewer than a ring has room for */
 #define LEN     128
-#define WAIT_MS 5000
+#define WAIT_MS 30000
 #define NUMBER  14 /* where it is in the frame */
 
 static void nap_us(unsigned us)

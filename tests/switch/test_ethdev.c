@@ -272,7 +272,7 @@ static void test_echo(void **state)
 /* A station that has gone to the other side is heard there before long. */
 static void test_no_echo(void **state)
 {
-	int64_t deadline = frontend_now_ms() + 10000;
+	int64_t deadline = frontend_now_ms() + RECV_MS;
 	bool heard = false;
 
 	connect_guest(0);

@@ -128,8 +128,8 @@ static void test_removed_and_replaced(void **state)
 	snprintf(ports, sizeof(ports), "[%s,%s]", guests_port(A, NULL),
 		guests_port(B, "\"event-idx\":false"));
 	reload_ports(ports, NULL, "port-replaced b, port-removed c");
-	assert_int_equal(frontend_wait_hangup(&guests.f[C], 1000), 0);
-	assert_int_equal(frontend_wait_hangup(&guests.f[B], 1000), 0);
+	assert_int_equal(frontend_wait_hangup(&guests.f[C], RECV_MS), 0);
+	assert_int_equal(frontend_wait_hangup(&guests.f[B], RECV_MS), 0);
 	assert_false(guests_socket_there(&guests, C));
 	assert_false(is_known("c"));
 	assert_false(is_known("b"));
@@ -220,7 +220,7 @@ static void test_refused(void **state)
 	stream_stop(&stream);
 	for (unsigned i = 0; i < 3; i++)
 		guests_expect_connections(&guests, i, 1);
-	assert_int_equal(testbed_count_fds(&guests.t), fds);
+	testbed_wait_fds(&guests.t, fds);
 	assert_null(testbed_event(events, QUIET_MS));
 	close(events);
 	json_decref(config);
@@ -288,7 +288,7 @@ static void expect_notice(int fd, const char *first, const char *second)
 
 static void test_service_manager(void **state)
 {
-	const struct timeval limit = { .tv_sec = 5 };
+	const struct timeval limit = { .tv_sec = 60 };
 	int fd = testbed_notify_open(&guests.t);
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));

@@ -163,7 +163,7 @@ static void test_port_put_back(void **state)
 	testbed_expect_event(events, "config-refused", NULL, "port \"y\"");
 	stream_more(&stream, 100);
 	stream_stop(&stream);
-	assert_int_equal(frontend_wait_hangup(&guests.f[C], 1000), 0);
+	assert_int_equal(frontend_wait_hangup(&guests.f[C], RECV_MS), 0);
 	guests_expect_connections(&guests, C, 0);
 	guests_connect(&guests, C, &guest_full);
 	expect_static("02:00:00:00:00:77", "c");

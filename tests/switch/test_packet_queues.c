@@ -267,6 +267,7 @@ static void read_numbers(int ms)
 static void test_no_duplicates_while_binding(void **state)
 {
 	unsigned n_queues, n_used;
+	int64_t deadline;
 
 	begin_pump();
 	for (unsigned i = 0; i < N_REBINDS; i++) {
@@ -279,8 +280,11 @@ static void test_no_duplicates_while_binding(void **state)
 			wire_create("near", "far", 0);
 		}
 	}
-	read_numbers(100);
-	(void)queue_frames(&n_queues, &n_used);
+	deadline = frontend_now_ms() + RECV_MS;
+	do {
+		read_numbers(100);
+		(void)queue_frames(&n_queues, &n_used);
+	} while (n_used <= 8 && frontend_now_ms() < deadline);
 	assert_int_equal(n_queues, 16);
 	assert_true(n_used > 8);
 	guests_stop(&guests);

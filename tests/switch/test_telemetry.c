@@ -22,7 +22,7 @@
 
 #define SOCKET_PATH "/var/run/dpdk/sluice/dpdk_telemetry.v2"
 #define ANSWER_MAX  16384
-#define UPDATE_MS   3000 /* sluiced brings its numbers up to date once a second */
+#define UPDATE_MS   60000 /* sluiced brings its numbers up to date once a second */
 
 static struct guests guests;
 static int sock = -1;
@@ -47,7 +47,7 @@ static json_t *receive(void)
 /* The greeting tells the version and how long answers can be. */
 static bool connect_telemetry(void)
 {
-	const struct timeval limit = { .tv_sec = 5 };
+	const struct timeval limit = { .tv_sec = 60 };
 	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = SOCKET_PATH };
 	json_t *greeting;
 

@@ -205,9 +205,7 @@ static void test_message_attacks(void **state)
 		attack_expect_hangup(&guests, m->name);
 		attack_others_go_on(&guests, m->name, i);
 		frontend_close(f);
-		if (testbed_count_fds(&guests.t) != fds)
-			fail_msg("%s: %d descriptors, not %d", m->name,
-				testbed_count_fds(&guests.t), fds);
+		testbed_wait_fds(&guests.t, fds);
 	}
 	close(fd);
 	guests_connect(&guests, ATTACKER, &guest_full);
@@ -390,15 +388,6 @@ static void test_descriptors_that_do_not_close(void **state)
 	guests_stop(&guests);
 }
 
-static void expect_fds(int want)
-{
-	int64_t deadline = frontend_now_ms() + RECV_MS;
-
-	while (testbed_count_fds(&guests.t) != want && frontend_now_ms() < deadline)
-		usleep(2000);
-	assert_int_equal(testbed_count_fds(&guests.t), want);
-}
-
 /*
  * Thousands of descriptors, each with a message that takes it. Only the last ones are kept; a flood
  * that comes faster than they can be closed costs the connection, and never more than a few dozen.
@@ -424,7 +413,7 @@ static void test_flood_of_descriptors(void **state)
 	close(pair[0]);
 	close(pair[1]);
 	guests_disconnect(&guests, ATTACKER);
-	expect_fds(fds);
+	testbed_wait_fds(&guests.t, fds);
 	guests_connect(&guests, ATTACKER, &guest_full);
 	attack_others_go_on(&guests, "flood of descriptors", 1);
 	guests_stop(&guests);

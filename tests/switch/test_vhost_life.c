@@ -141,15 +141,6 @@ static void traffic_into(struct frontend *f, uint8_t station)
 	frontend_kick(f);
 }
 
-static void wait_fds(const struct testbed *t, int want)
-{
-	int64_t deadline = frontend_now_ms() + RECV_MS;
-
-	while (testbed_count_fds(t) != want && frontend_now_ms() < deadline)
-		usleep(2000);
-	assert_int_equal(testbed_count_fds(t), want);
-}
-
 static void test_200_reconnects(void **state)
 {
 	const char *path = guests_socket(&guests, 1);
@@ -167,7 +158,7 @@ static void test_200_reconnects(void **state)
 		frontend_close(&guests.f[1]);
 	}
 	guest_check(&guests.f[0], frontend_drain(&guests.f[0], RECV_MS));
-	wait_fds(&guests.t, fds);
+	testbed_wait_fds(&guests.t, fds);
 	assert_true(testbed_count_maps(&guests.t) <= maps + 4);
 	guests_connect(&guests, 0, &guest_full);
 	guests_connect(&guests, 1, &guest_full);

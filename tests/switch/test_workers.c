@@ -198,7 +198,7 @@ static void test_more_and_fewer_workers(void **state)
 	}
 	stream_stop(&stream);
 	stream_stop(&back);
-	assert_int_equal(testbed_count_fds(&guests.t), fds);
+	testbed_wait_fds(&guests.t, fds);
 	/* A second worker takes half, of those that were there before too. */
 	reload(NULL, "\"worker-cpus\":\"auto,auto\"");
 	expect_owners("ab|cd");

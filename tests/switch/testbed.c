@@ -23,8 +23,9 @@
 
 #include <cmocka.h>
 
-#define READY_MS 10000
-#define STOP_MS  5000
+#define READY_MS  60000
+#define STOP_MS   60000
+#define CLOSED_MS 60000
 
 static int64_t now_ms(void)
 {
@@ -301,6 +302,18 @@ int testbed_count_fds(const struct testbed *t)
 		n++;
 	closedir(d);
 	return n - 2;
+}
+
+void testbed_wait_fds(const struct testbed *t, int most)
+{
+	int64_t deadline = now_ms() + CLOSED_MS;
+	int n;
+
+	while ((n = testbed_count_fds(t)) > most) {
+		if (now_ms() > deadline)
+			fail_msg("%d descriptors, not %d", n, most);
+		nap_ms(2);
+	}
 }
 
 int testbed_count_maps(const struct testbed *t)

@@ -90,12 +90,14 @@ void testbed_expect_event(int fd, const char *event, const char *port, const cha
 int64_t testbed_stat(struct testbed *t, const char *port, const char *path);
 int64_t testbed_drops(struct testbed *t, const char *port, const char *reason);
 
-/* Waits until the number is at least `least`; returns it, or fails the test after 5 s. */
+/* Waits until the number is at least `least`; returns it, or fails the test after a minute. */
 int64_t testbed_wait_stat(struct testbed *t, const char *port, const char *path, int64_t least);
 int64_t testbed_wait_drops(struct testbed *t, const char *port, const char *reason, int64_t least);
 
 /* Entries in sluiced's /proc/PID/fd. */
 int testbed_count_fds(const struct testbed *t);
+/* Waits until there are at most so many: some are closed in their own time, by nobody's order. */
+void testbed_wait_fds(const struct testbed *t, int most);
 /*
  * Lines in its /proc/PID/maps. If it runs under ThreadSanitizer, which maps more memory for each
  * new address, only the shared ones: guest memory.

@@ -19,8 +19,8 @@
 
 #include <cmocka.h>
 
-#define CALL_MS 5000
-#define STAT_MS 5000
+#define CALL_MS 60000
+#define STAT_MS 60000
 
 static int64_t now_ms(void)
 {

@@ -24,7 +24,7 @@
 #define PACKET_IGNORE_OUTGOING 23
 #endif
 
-#define WAIT_MS 5000
+#define WAIT_MS 60000
 
 void wire_create(const char *near, const char *far, int index)
 {

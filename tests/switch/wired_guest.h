@@ -11,7 +11,7 @@
 
 #define GUEST      1 /* stations */
 #define FAR        2
-#define RECOVER_MS 4000 /* the port also looks by itself, but more rarely than that */
+#define RECOVER_MS 9000 /* the port also looks by itself, but more rarely than that */
 
 struct wired_guest {
 	struct guests guests;

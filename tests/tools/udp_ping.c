@@ -7,7 +7,7 @@
  *       count N        round trips (1000)
  *       size A, to B   datagrams of A to B bytes, each size in turn (16)
  *       gap US         a random pause of at most US microseconds before each (0)
- *       timeout MS     after which a round trip counts as lost (1000)
+ *       timeout MS     after which a round trip counts as lost (5000)
  *       seed S
  *
  * Ends with one JSON object. One datagram is under way at a time: an answer that comes late is
@@ -174,7 +174,7 @@ static void parse_plan(struct plan *plan, char **words)
 
 int main(int argc, char **argv)
 {
-	struct plan plan = { .count = 1000, .size = 16, .timeout_ms = 1000 };
+	struct plan plan = { .count = 1000, .size = 16, .timeout_ms = 5000 };
 
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		return serve(argv[2]);

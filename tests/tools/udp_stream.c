@@ -22,7 +22,7 @@
 #include "tests/tools/endpoint.h"
 
 #define SIZE_MAX_UDP 65507
-#define N_GOODBYES   50
+#define N_GOODBYES   600
 #define GOODBYE_USEC 100000
 
 struct datagram {
