@@ -43,7 +43,7 @@ class Vsock:
         self.process.terminate()
         self.process.wait()
 
-    def connect(self, timeout=30):
+    def connect(self, timeout=120):
         """To the agent, as soon as it listens."""
         deadline = time.monotonic() + timeout
         while True:
@@ -69,6 +69,7 @@ class AgentClient:
             kind, _payload = self.receive()
             if kind != HELLO:
                 raise ConnectionError(f"frame {kind} instead of HELLO")
+            self.sock.settimeout(120)  # the deadline was for getting there
         except BaseException:
             self.sock.close()
             raise

@@ -51,7 +51,7 @@ def busybox_tree(lab, name="tree"):
 class AgentGuest:
     """What the kinds have in common."""
 
-    boot_timeout = 30
+    boot_timeout = 120
 
     def __init__(self, lab, machine, argv=None, env=(), tree=None, name="agent", arguments=()):
         """Boots. `machine` is a spec, or a text that is none; argv None: nothing is said."""
@@ -116,7 +116,7 @@ class AgentGuest:
             raise LabError(f"{self.name} ended without saying {words!r}\n{text[-4000:]}")
         return text
 
-    def wait_for_end(self, timeout=20):
+    def wait_for_end(self, timeout=120):
         """The machine has turned itself off: its exit status."""
         try:
             return self.process.wait(timeout)
@@ -149,7 +149,7 @@ class UmlAgent(AgentGuest):
         """By the management console (arch/um/drivers/mconsole.h)."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.bind(os.path.join(self.workdir, "ask"))
-            sock.settimeout(5)
+            sock.settimeout(60)
             sock.sendto(struct.pack("=III512s", 0xcafebabe, 2, 3, b"cad"),
                         os.path.join(self.workdir, "uml", "mconsole"))
             error, _more, length = struct.unpack_from("=III", answer := sock.recv(1024))
@@ -159,7 +159,7 @@ class UmlAgent(AgentGuest):
 
 class QemuAgent(AgentGuest):
     modules = QEMU_MODULES
-    boot_timeout = 60
+    boot_timeout = 240
 
     def _modules_dir(self):
         return glob.glob(os.path.join(GUEST_DIR, "cloud/lib/modules/*"))[0]

@@ -140,7 +140,7 @@ class Cri(Containerd):
         wait_until(lambda: IMAGE.encode() in self.ask("ImageService/ListImages", {}, raw=True),
                    "the image to be known")
 
-    def ask(self, method, request, timeout=90, raw=False):
+    def ask(self, method, request, timeout=240, raw=False):
         """One call: the answer's fields."""
         data = message(request)
         answer = os.path.join(self.dir, "answer")
@@ -206,13 +206,13 @@ class PodContainer:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
 
-    def exec(self, command, timeout=60):
+    def exec(self, command, timeout=240):
         """(exit status, stdout)."""
         answer = self.engine.ask("RuntimeService/ExecSync",
                                  {1: self.id, 2: shell(command), 3: timeout})
         return answer.get(3, 0), answer.get(1, b"").decode()
 
-    def wait_for_log(self, text, timeout=60):
+    def wait_for_log(self, text, timeout=240):
         def said():
             with open(self.log, encoding="utf-8", errors="replace") as file:
                 return text in file.read()

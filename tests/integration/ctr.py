@@ -91,7 +91,7 @@ class Containerd:
                 self.node.argv(["containerd", "--config", config]), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, process_group=0, preexec_fn=die_with_parent)
         wait_until(lambda: self.daemon.poll() is not None or self.try_call("version").status == 0,
-                   "containerd to answer", 30)
+                   "containerd to answer", 120)
         if self.daemon.poll() is not None:
             raise LabError("containerd ended\n" + self.report())
 
@@ -99,7 +99,7 @@ class Containerd:
         if hasattr(self, "daemon") and self.daemon.poll() is None:
             self.daemon.send_signal(signal.SIGTERM)
             try:
-                self.daemon.wait(10)
+                self.daemon.wait(60)
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
                 self.daemon.wait()
@@ -129,10 +129,10 @@ class Containerd:
     def argv(self, *words):
         return ["ctr", "--address", self.socket, "--namespace", self.name, *words]
 
-    def try_call(self, *words, timeout=60, data=b""):
+    def try_call(self, *words, timeout=240, data=b""):
         return self.node.run(self.argv(*words), timeout, data)
 
-    def call(self, *words, timeout=60):
+    def call(self, *words, timeout=240):
         return self.try_call(*words, timeout=timeout).check().out.decode().strip()
 
     def _import_image(self):
@@ -161,7 +161,7 @@ class Containerd:
                 "--with-ns", f"network:/run/netns/{task_id}", *annotations, *options,
                 IMAGE, task_id, *shell(command)]
 
-    def run(self, command, *options, timeout=60, data=b""):
+    def run(self, command, *options, timeout=240, data=b""):
         """A container to its end, which is removed then: Done."""
         task_id = self._plug()
         try:
@@ -225,7 +225,7 @@ class Task:
         return ["tasks", "exec", "--exec-id", f"e{self._n_execs}", *options, self.id,
                 *shell(command)]
 
-    def exec(self, command, *options, timeout=60, data=b""):
+    def exec(self, command, *options, timeout=240, data=b""):
         """To its end: Done."""
         return self.engine.try_call(*self._exec_words(command, options), timeout=timeout, data=data)
 
@@ -248,5 +248,5 @@ class Task:
         """Of its first process, on the node."""
         return int(self._listed()[1])
 
-    def wait_stopped(self, timeout=30):
+    def wait_stopped(self, timeout=120):
         wait_until(lambda: self._listed()[2] == "STOPPED", f"{self.id} to stop", timeout)

@@ -44,7 +44,7 @@ def pump(source, where, sink, there, address):
 def iperf(vm, reverse):
     command = f"iperf3 -c {PEER4} -t 4" + (" -R" if reverse else "")
     typed("guest", command)
-    end = json.loads(vm.run(command + " -J", timeout=30))["end"]
+    end = json.loads(vm.run(command + " -J", timeout=120))["end"]
     rate = end["sum_received"]["bits_per_second"] / 1e9
     show(f"{end['sum_received']['bytes'] / 2**30:.2f} GiB in {end['sum_received']['seconds']:.1f} s"
          f" = {BOLD}{rate:.2f} Gbit/s{PLAIN} {'to' if reverse else 'from'} the guest")
@@ -180,7 +180,7 @@ def in_vm(vm, command):
     """What a shell's command says in the VM; it must succeed."""
     typed("pod", f"sluice-vm exec -- sh -c '{command}'")
     done = subprocess.run(vm.verb_argv("exec", "--", "sh", "-c", command), capture_output=True,
-                          text=True, timeout=60, check=False)
+                          text=True, timeout=180, check=False)
     check(f"the exit status of {command} ({done.stderr.strip()})", done.returncode, 0)
     return done.stdout
 
@@ -226,7 +226,7 @@ def in_terminal(argv, rows, columns):
         while data := os.read(ours, 4096):
             seen += data
     os.close(ours)
-    return process.wait(10), seen.decode(errors="replace").replace("\r", "")
+    return process.wait(60), seen.decode(errors="replace").replace("\r", "")
 
 
 def play(build, name, scene):

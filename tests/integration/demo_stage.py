@@ -21,7 +21,7 @@ def show(text):
     print("  " + text.strip().replace("\n", "\n  "), flush=True)
 
 
-def run_in(node, where, command, timeout=30):
+def run_in(node, where, command, timeout=120):
     typed(where, command)
     said = node.run(command, timeout)
     show(said)

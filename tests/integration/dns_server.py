@@ -7,6 +7,7 @@ What is below the name ("tcp.NAME") has the same address, but by UDP it is told 
 short: it has to ask again by TCP (RFC 7766).
 """
 
+import contextlib
 import socket
 import struct
 import sys
@@ -44,7 +45,8 @@ def serve_tcp(server, known, ip):
     """A question a connection; behind their length, both of them."""
     while True:
         connection, _ = server.accept()
-        with connection, connection.makefile("rb") as stream:
+        # Who asked may have lost patience.
+        with contextlib.suppress(ConnectionError), connection, connection.makefile("rb") as stream:
             size = stream.read(2)
             if len(size) == 2:
                 said = answer(stream.read(struct.unpack("!H", size)[0]), known, ip, True)

@@ -35,7 +35,7 @@ class Client:
     """A session with one slot."""
 
     def __init__(self, address, port):
-        self.sock = socket.create_connection((address, port), timeout=10)
+        self.sock = socket.create_connection((address, port), timeout=25)
         self.xid = 0
         self.sequence = 0
         owner = words(EXCHANGE_ID) + os.urandom(8) + opaque(b"forger") + words(0, 0, 0)

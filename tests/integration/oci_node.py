@@ -60,7 +60,7 @@ class Node:
         """In the node's network, and else where we are: its mounts are ours."""
         return ["nsenter", f"--net=/run/netns/{self.namespace.name}", "--", *words]
 
-    def run(self, words, timeout=60, data=b"", env=None):
+    def run(self, words, timeout=240, data=b"", env=None):
         """To its end. Not through pipes: what a container leaves running may hold them open."""
         argv = self.argv(words)
         with contextlib.ExitStack() as stack:
@@ -126,7 +126,7 @@ class Node:
                  for kind in now}
         return {kind: what for kind, what in found.items() if what}
 
-    def assert_clean(self, timeout=10):
+    def assert_clean(self, timeout=60):
         try:
             wait_until(lambda: not self.leftovers(), "nothing to be left", timeout)
         except LabError as error:

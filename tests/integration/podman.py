@@ -121,11 +121,11 @@ class Podman:
                 "--runroot", RUNROOT, "--storage-driver", "vfs",
                 "--runtime", self.runtime, *words]
 
-    def try_call(self, *words, timeout=60, data=b""):
+    def try_call(self, *words, timeout=240, data=b""):
         """podman with these words: Done."""
         return self.node.run(self.argv(*words), timeout, data, self.env)
 
-    def call(self, *words, timeout=60, data=b""):
+    def call(self, *words, timeout=240, data=b""):
         """The same, which must succeed: what it says."""
         return self.try_call(*words, timeout=timeout, data=data).check().out.decode().strip()
 
@@ -140,7 +140,7 @@ class Podman:
     def add_image(self, name, *changes, rootfs=None):
         """Imports the root file system with changes, such as "STOPSIGNAL SIGUSR1"."""
         tar = subprocess.run(["tar", "-C", rootfs or self.rootfs, "-c", "."], check=True,
-                             stdout=subprocess.PIPE, timeout=30).stdout
+                             stdout=subprocess.PIPE, timeout=120).stdout
         options = [word for change in changes for word in ("--change", change)]
         self.call("import", *options, "-", name, data=tar)
         return name
@@ -163,9 +163,9 @@ class Podman:
     def report(self):
         """Containers, and what they said, for a test that failed."""
         try:
-            parts = [self.call("ps", "-a", "--pod", timeout=10)]
-            for name in self.call("ps", "-aq", timeout=10).split():
-                done = self.try_call("logs", "--tail", "40", name, timeout=10)
+            parts = [self.call("ps", "-a", "--pod", timeout=30)]
+            for name in self.call("ps", "-aq", timeout=30).split():
+                done = self.try_call("logs", "--tail", "40", name, timeout=30)
                 parts.append(f"--- {name}\n{done.text(done.out)}{done.text(done.err)}")
             return "\n".join(parts)
         except (LabError, AssertionError) as error:
@@ -180,7 +180,7 @@ class Podman:
     def run_words(self, command, *options, image=IMAGE, annotations=None):
         return ["run", *self.options(options, annotations), image, *shell(command)]
 
-    def run(self, command, *options, image=IMAGE, timeout=60, data=b"", annotations=None):
+    def run(self, command, *options, image=IMAGE, timeout=240, data=b"", annotations=None):
         """A container to its end, which is removed then: Done."""
         interactive = ("-i",) if data else ()
         return self.try_call(*self.run_words(command, "--rm", *interactive, *options, image=image,
@@ -200,7 +200,7 @@ class Podman:
 
     # --- pods
 
-    def kube_play(self, manifest, *options, timeout=90):
+    def kube_play(self, manifest, *options, timeout=240):
         """`manifest` as of pod(): podman's words."""
         path = self._write_manifest(manifest)
         return self.try_call("kube", "play", *options, path, timeout=timeout)
@@ -231,11 +231,11 @@ class Container:
     def __init__(self, engine, name):
         self.engine, self.name = engine, name
 
-    def call(self, verb, *words, timeout=60):
+    def call(self, verb, *words, timeout=240):
         """podman VERB WORDS NAME, which must succeed."""
         return self.engine.call(verb, *words, self.name, timeout=timeout)
 
-    def exec(self, command, *options, data=None, timeout=60):
+    def exec(self, command, *options, data=None, timeout=240):
         """To its end: Done."""
         interactive = ("-i",) if data is not None else ()
         return self.engine.try_call("exec", *interactive, *options, self.name, *shell(command),
@@ -261,11 +261,11 @@ class Container:
     def address(self):
         return self.inspect(".NetworkSettings.IPAddress")
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=240):
         """Its exit status."""
         return int(self.call("wait", timeout=timeout))
 
-    def wait_for_log(self, text, timeout=60):
+    def wait_for_log(self, text, timeout=240):
         """Until it has said so."""
         job = self.engine.spawn("logs", "-f", self.name, stderr=subprocess.STDOUT)
         try:

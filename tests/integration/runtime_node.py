@@ -117,7 +117,7 @@ class Node:
             if os.path.exists(os.path.join(self.seen, name)):
                 os.unlink(os.path.join(self.seen, name))
         process = self.start(words, **options)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=180)
         return Call(process.returncode, out, err.decode(), self.seen)
 
     # --- bundles

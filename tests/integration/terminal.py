@@ -84,7 +84,7 @@ class Terminal:
         self.seen += data
         return bool(data)
 
-    def wait_for(self, text, timeout=60):
+    def wait_for(self, text, timeout=180):
         text = text.encode() if isinstance(text, str) else text
         deadline = time.monotonic() + timeout
         while text not in self.seen:
@@ -96,7 +96,7 @@ class Terminal:
     def type(self, keys):
         """All of it, while the screen is read."""
         keys = keys.encode() if isinstance(keys, str) else keys
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while keys:
             try:
                 keys = keys[os.write(self.master, keys):]
@@ -118,7 +118,7 @@ class Terminal:
             self._read(0.001)
         return n_typed
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=180):
         """Its end: the exit status as a shell has it."""
         deadline = time.monotonic() + timeout
         while self.process.poll() is None:

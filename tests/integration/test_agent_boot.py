@@ -254,7 +254,7 @@ def agent_turns_off_without_its_file_server(lab):
             for pid in share.children().values():
                 os.kill(pid, signal.SIGSTOP)
             guest.ctrl_alt_del()
-            text = guest.wait_for("reboot: System halted", 60)
+            text = guest.wait_for("reboot: System halted", 240)
     assert "sluice-agent: a file system does not answer" in text, text[-2000:]
 
 
@@ -278,7 +278,7 @@ def agent_tells_clients_what_is_wrong(lab):
         assert "error" not in scratch and scratch["destination"] == "/scratch", answer
         assert "gone" in data["error"], answer
         times = list(answer["bootMs"].values())
-        assert times == sorted(times) and 0 < times[0] <= times[-1] < 60000, answer
+        assert times == sorted(times) and 0 < times[0] <= times[-1] < 300000, answer
 
 
 def listens(path):
@@ -295,10 +295,10 @@ def agent_as_a_service(lab):
                           stdin=subprocess.DEVNULL, preexec_fn=die_with_parent) as process:
         path = os.path.join(lab.workdir, "agent")
         wait_until(lambda: listens(path), "the agent to listen")
-        with AgentClient(path, time.monotonic() + 10, port=None) as agent:
+        with AgentClient(path, time.monotonic() + 60, port=None) as agent:
             assert agent.exec(["/bin/cat"], b"look") == (0, b"look", b"")
-        with AgentClient(path, time.monotonic() + 10, port=None) as agent:
+        with AgentClient(path, time.monotonic() + 60, port=None) as agent:
             status, _out, err = agent.attach()
         assert status == 126 and b"is a service" in err, (status, err)
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

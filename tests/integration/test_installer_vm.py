@@ -77,7 +77,7 @@ def uninstall_leaves_podman_its_runtime(lab):
         assert "in use by containers" in node.run("uninstall").stderr
         assert not node.podman() and os.path.exists(node.path("/etc/sluice/sluice.json"))
         assert web.exec("exit 5").status == 5
-        web.call("stop")
+        web.call("stop", "-t", "120")
         assert web.wait() == 7
         web.call("rm")
         node.run("uninstall")

@@ -124,7 +124,7 @@ def nfs_serves_volumes(lab):
             swap_token(readonly, "first")
             expect(guest.run("cat /ro/token"), "first", "a token")
             swap_token(readonly, "second")
-            wait_until(lambda: guest.run("cat /ro/token") == "second", "the new token", 15)
+            wait_until(lambda: guest.run("cat /ro/token") == "second", "the new token", 120)
     for path in (data, readonly):
         subprocess.run(["umount", path], check=True)
 
@@ -151,7 +151,7 @@ def nfs_lists_many_files(lab):
         server.ready()
         with boot(lab) as guest:
             mount(guest)
-            expect(int(guest.run("ls -l /mnt | grep -c file-", 60)), N_FILES, "entries")
+            expect(int(guest.run("ls -l /mnt | grep -c file-", 240)), N_FILES, "entries")
     subprocess.run(["umount", data], check=True)
 
 
@@ -165,13 +165,13 @@ def nfs_server_that_is_killed_comes_back(lab):
         with boot(lab) as guest:
             mount(guest)
             guest.run("echo locked >/mnt/lock")
-            holder = guest.spawn("flock /mnt/lock -c 'echo held; exec sleep 100'").wait_for("held")
+            holder = guest.spawn("flock /mnt/lock -c 'echo held; exec sleep 10000'").wait_for("held", 120)
             writer = guest.spawn("for i in $(seq 400); do echo line $i >>/mnt/log && sync /mnt/log "
-                                 "|| exit; echo $i; usleep 20000; done").wait_for("20")
+                                 "|| exit; echo $i; usleep 20000; done").wait_for("20", 120)
             first = server.ganesha()
             os.kill(first, signal.SIGKILL)
             wait_until(lambda: server.ganesha() not in (None, first), "another server")
-            writer.wait(60)
+            writer.wait(300)
             with open(os.path.join(data, "log"), encoding="ascii") as file:
                 expect(file.read(), "".join(f"line {i}\n" for i in range(1, 401)), "what was written")
             status, _ = guest.try_run("flock -n /mnt/lock true")
@@ -223,7 +223,7 @@ def kernel_handle(path):
 
 def attack(lab, *words):
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "nfs_wire.py")
-    return lab.pod.run(" ".join(["python3", script, SERVER, str(PORT), *words])).strip()
+    return lab.pod.run(" ".join(["python3", script, SERVER, str(PORT), *words]), 120).strip()
 
 
 def forge(handle, real, wanted):
@@ -378,7 +378,7 @@ def nfs_root_survives_its_server(lab):
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: not alive(first), "its end")
     n = written_lines(disk)
-    wait_until(lambda: written_lines(disk) > n + 50, "more lines", 30)
+    wait_until(lambda: written_lines(disk) > n + 50, "more lines", 180)
     assert find_child(vm, "ganesha.nfsd") != first
     job.signal(signal.SIGTERM)
     job.wait().check(9)
@@ -404,20 +404,38 @@ def another_server(vm, than):
     return wait_until(find, "another NFS server")
 
 
+def kill_until_it_ends(vm, job):
+    """Kills the NFS server, and the one that is started instead, soon: how many were started so. On a
+    machine that stood still meanwhile that one may have had its 5 s: then the next is killed."""
+    def next_one():
+        with contextlib.suppress(AssertionError, LabError):
+            pid = find_child(vm, "ganesha.nfsd")
+            return pid if pid != server else None
+        return job.process.poll() is not None
+
+    server, n_again, begun = another_server(vm, None), 0, time.monotonic()
+    os.kill(server, signal.SIGKILL)
+    while (pid := wait_until(next_one, "another NFS server, or the end")) is not True:
+        server, n_again = pid, n_again + 1
+        killed = time.monotonic()
+        os.kill(server, signal.SIGKILL)
+        if time.monotonic() - begun < 5:
+            break
+        begun = killed
+    return n_again
+
+
 @test(limit=60)
 def nfs_server_that_keeps_ending(lab):
     """One that ends is started again; one that ends again within 5 s ends the VM, which says so."""
     vm = Vm(Calico(lab))
     data = volume(lab, "data")
     job = vm.start("echo ready; exec sleep 1000", f"--volume={data}:/data:nfs").wait_for("ready\n")
-    first = another_server(vm, None)
-    os.kill(first, signal.SIGKILL)
-    second = another_server(vm, first)
-    os.kill(second, signal.SIGKILL)
-    done = job.wait(20)
+    n_again = kill_until_it_ends(vm, job)
+    done = job.wait()
     done.out = done.out.removeprefix(b"ready\n")
     assert_says(done, 122, "the NFS server ended", "SIGKILL")
-    assert vm.log().count("NFS server ended and is started again") == 1, vm.log()
+    assert vm.log().count("NFS server ended and is started again") == n_again, vm.log()
     vm.assert_gone()
     subprocess.run(["umount", data], check=True)
 

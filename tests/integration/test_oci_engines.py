@@ -76,7 +76,7 @@ def podman_exec(lab, kind):
                 assert done.check(i).out == b"%d\n" % i, done.out
         job = engine.spawn("exec", web.name, "sh", "-c", "echo ready; " + FOREVER).wait_for("ready")
         web.call("rm", "-f", "-t", "0")
-        assert job.wait(20).status != 0
+        assert job.wait().status != 0
 
 
 @test(limit=60, each=EACH)
@@ -101,7 +101,8 @@ def use_terminal(term, rows=24, columns=80):
         term.seen = b""
         term.resize(rows, columns)
         term.wait_for("changed\r").wait_for(f"{rows} {columns}\r")
-    term.type("\x03").wait_for("INT\r")
+    # The terminal may say "^C" before the line ends.
+    term.type("\x03").wait_for("INT")
     assert term.wait() == 9, term.tail()
 
 
@@ -118,8 +119,9 @@ def podman_logs(lab, kind):
 
         web = engine.start("echo one; echo two >&2; sleep 1000")
         job = engine.spawn("logs", "-f", web.name).wait_for("one\n")
+        wait_until(lambda: web.logs() == ("one\n", "two\n"), "all of it to be said")
         web.call("kill")
-        done = job.wait(20).check()
+        done = job.wait().check()
         assert (done.out, done.err) == (b"one\n", b"two\n"), (done.out, done.err)
 
 
@@ -134,10 +136,10 @@ def podman_attach(lab, kind):
             job.wait()
         job = engine.spawn("attach", "--no-stdin", clock.name).wait_for("tick")
         clock.call("kill")
-        job.wait(20)
+        job.wait()
         assert clock.wait() == 137
         asks = engine.start("echo ready; read x; echo got $x; exit 8", "-i").wait_for_log("ready")
-        done = engine.try_call("attach", asks.name, data=b"it\n", timeout=20)
+        done = engine.try_call("attach", asks.name, data=b"it\n")
         assert b"got it\n" in done.out, done.out
         assert asks.wait() == 8
 
@@ -149,13 +151,14 @@ def podman_stop(lab, kind):
         image = engine.add_image("localhost/usr1:1", "STOPSIGNAL SIGUSR1")
         polite = engine.start("trap 'echo bye; exit 4' USR1; echo ready; " + FOREVER, image=image)
         polite.wait_for_log("ready")
-        seconds = timed(lambda: polite.call("stop", "-t", "20"))
-        assert seconds < 10 and polite.wait() == 4, seconds
+        seconds = timed(lambda: polite.call("stop", "-t", "150"))
+        assert seconds < 120 and polite.wait() == 4, seconds
         assert polite.logs()[0] == "ready\nbye\n", polite.logs()
 
-        deaf = engine.start("trap '' TERM; echo ready; " + FOREVER).wait_for_log("ready")
+        deaf = engine.start("trap '' TERM; echo ready; " + FOREVER, "--stop-timeout=150")
+        deaf.wait_for_log("ready")
         seconds = timed(lambda: deaf.call("stop", "-t", "2"))
-        assert 2 <= seconds < 8 and deaf.wait() == 137, seconds
+        assert 2 <= seconds < 120 and deaf.wait() == 137, seconds
 
 
 def timed(action):
@@ -171,18 +174,18 @@ def podman_kill(lab, kind):
         web = engine.start("trap 'echo hup' HUP; echo ready; " + FOREVER).wait_for_log("ready")
         web.call("kill", "-s", "HUP")
         web.wait_for_log("hup")
-        assert timed(lambda: web.call("kill")) < 5
-        assert web.wait(10) == 137
+        web.call("kill")
+        assert web.wait() == 137
         # Whoever waits in front of it learns of it, and passes signals on.
         job = engine.spawn(*engine.run_words("trap 'exit 6' TERM; echo ready; " + FOREVER))
         job.wait_for("ready")
         job.process.terminate()
-        assert job.wait(20).status == 6
+        assert job.wait().status == 6
         # At any moment of its start.
         for delay in (0, 0.1, 0.3, 1):
-            early = engine.start("sleep 1000")
+            early = engine.start("sleep 1000", "--stop-timeout=150")
             time.sleep(delay)
-            assert timed(lambda early=early: early.call("rm", "-f", "-t", "0")) < 5
+            assert timed(lambda early=early: early.call("rm", "-f", "-t", "0")) < 120
             assert not engine.call("ps", "-aq", "--filter", f"name={early.name}")
 
 
@@ -200,9 +203,9 @@ def podman_restart(lab, kind):
         assert after[0] == before[0] and after[1] != before[1], (before, after)
         assert web.exec("cat /file").check().out == b"again\n"
         web.call("stop", "-t", "0")
-        assert web.inspect(".State.Status") == "exited"
+        wait_until(lambda: web.inspect(".State.Status") == "exited", "it to have ended")
         web.call("start")
-        wait_until(lambda: web.logs()[0].count("ready") == 3, "it to run for the third time", 30)
+        wait_until(lambda: web.logs()[0].count("ready") == 3, "it to run for the third time", 120)
         assert network_of(web) == before[0]
 
 
@@ -216,7 +219,8 @@ def podman_health(lab, kind):
     """The engine's check is a command in it, and what that says counts."""
     with kind.podman(lab) as engine:
         web = engine.start("touch /tmp/well; echo ready; exec sleep 1000",
-                           "--health-cmd=test -e /tmp/well", "--health-retries=1")
+                           "--health-cmd=test -e /tmp/well", "--health-retries=1",
+                           "--health-timeout=120s")
         web.wait_for_log("ready")
         engine.try_call("healthcheck", "run", web.name).check()
         assert web.inspect(".State.Health.Status") == "healthy"
@@ -260,7 +264,7 @@ def podman_init(lab, kind):
         web.exec("sleep 0.01 & exit 0").check()
         wait_until(lambda: b"Z" not in web.exec(
             "cat /proc/[0-9]*/stat | awk '{print $3}'").check().out, "orphans to be waited for")
-        assert timed(lambda: web.call("stop", "-t", "20")) < 10
+        assert timed(lambda: web.call("stop", "-t", "150")) < 120
         assert web.wait() == 143
         engine.run("exit 12", "--init").check(12)
 
@@ -339,7 +343,7 @@ def containerd_run(lab, kind):
         done = engine.run("echo out; echo err >&2; exit 7").check(7)
         assert (done.out, done.err) == (b"out\n", b"err\n"), (done.out, done.err)
         web = engine.start("echo mine >/tmp/file; exec sleep 1000")
-        wait_until(lambda: web.exec("cat /tmp/file").out == b"mine\n", "it to run", 30)
+        wait_until(lambda: web.exec("cat /tmp/file").out == b"mine\n", "it to run", 120)
         web.exec("echo err >&2; exit 5").check(5)
         done = web.exec("grep ^NoNewPrivs: /proc/self/status").check()
         assert done.out.split() == [b"NoNewPrivs:", b"1"], done.out
@@ -355,6 +359,7 @@ def podman_life(lab, kind):
               "httpd -p 80 -h /etc; echo ready; " + FOREVER)
     with kind.podman(lab) as engine:
         web = engine.start(script, "-p", "8080:80", "--health-cmd=test -e /starts",
+                           "--health-timeout=120s",
                            "--hostname=web-0").wait_for_log("ready")
         web.exec("hostname; exit 5").check(5)
         with web.exec_terminal(TALKER) as term:
@@ -363,10 +368,10 @@ def podman_life(lab, kind):
         for address in (f"{web.address()}:80", f"{GATEWAY}:8080"):
             engine.node.namespace.run(f"busybox wget -q -O - http://{address}/hostname")
         assert web.logs() == ("ready\n", "err\n"), web.logs()
-        web.call("restart", "-t", "20")
-        wait_until(lambda: web.logs()[0] == "ready\nbye\nready\n", "it to be up again", 30)
+        web.call("restart", "-t", "120")
+        wait_until(lambda: web.logs()[0] == "ready\nbye\nready\n", "it to be up again", 120)
         assert web.exec("wc -l </starts").check().out.strip() == b"2"
-        web.call("stop", "-t", "20")
+        web.call("stop", "-t", "120")
         assert web.wait() == 4
 
 
@@ -383,7 +388,7 @@ def containerd_network_and_files(lab, kind):
         address = web.address()
         fetch = f"wget -q -O - http://{address}/page"
         wait_until(lambda: engine.node.namespace.try_run("busybox " + fetch) == (0, "given\n"),
-                   "the container to serve its node", 30)
+                   "the container to serve its node", 120)
         done = engine.run(f"{fetch}; cat /data/page; echo x >/data/no", f"--mount={mount}ro")
         assert done.out == b"given\ngiven\n" and b"ead-only" in done.err, (done.out, done.err)
         web.exec("echo made >/data/made").check()

@@ -225,7 +225,7 @@ def vm_ended_half_way(lab, kind):
         half.call("rm", "-f", "-t", "0")
         early = engine.start(SLEEPER)
         os.kill(int(early.inspect(".State.Pid")), signal.SIGKILL)
-        assert early.wait(20) == 137
+        assert early.wait() == 137
         engine.remove_all()
         engine.note_ids()
         wait_until(lambda: not engine.node.leftovers(), "nothing to be left")

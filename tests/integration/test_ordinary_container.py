@@ -71,7 +71,7 @@ class Container:
         assert self.spec["command"] == ["sluice-vm", "run"]
         return subprocess.run(
             [*self.podman(capabilities), program, "run", *guest, *words, "--", *command],
-            capture_output=True, text=True, check=False, timeout=100, preexec_fn=die_with_parent)
+            capture_output=True, text=True, check=False, timeout=240, preexec_fn=die_with_parent)
 
 
 @test(limit=120)

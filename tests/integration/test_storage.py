@@ -177,7 +177,7 @@ def lists_a_large_directory(lab):
         with server.uml(lab) as guest:
             mount(guest)
             for command in ("ls", "ls -l", "find . -type f"):
-                n = guest.run(f"cd /mnt/rootfs/many && {command} | grep -c file-", 60)
+                n = guest.run(f"cd /mnt/rootfs/many && {command} | grep -c file-", 240)
                 expect(int(n), N_FILES, command)
         few = resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 65536
         expect("virtiofsd may open few files" in server.errors(), few, "the warning of few files")
@@ -262,7 +262,8 @@ def missing_things_are_named(lab):
 
 @test(limit=120)
 def reads_and_writes_fast_enough(lab):
-    """Not a bench, but something must have gone wrong below this; the figures are printed."""
+    """Not a bench, but something must have gone wrong below this, such as one interrupt lost a
+    request; the figures are printed."""
     root = make_root(lab)
     with ShareServer(lab, root) as server:
         server.ready()
@@ -274,11 +275,11 @@ def reads_and_writes_fast_enough(lab):
                           "if=/mnt/rootfs/big of=/dev/null bs=1M"):
                 guest.run("echo 3 >/proc/sys/vm/drop_caches")
                 started = time.monotonic()
-                guest.run(f"dd {words}", 60)
+                guest.run(f"dd {words}", 240)
                 seconds.append(time.monotonic() - started)
     written, read = (round(BIG / 1e6 / s) for s in seconds)
     print(f"    virtio-fs behind the relay (UML): {written} MB/s written, {read} MB/s read")
-    if min(written, read) < 20:
+    if min(written, read) < 3:
         raise LabError(f"{written} MB/s written, {read} MB/s read")
 
 

@@ -62,7 +62,7 @@ def container_is_told(lab):
     assert any(line.split() == ["CapEff:", "0" * 16] for line in lines), lines
     assert "10.9.9.9\tfrom-the-pod" in lines or "10.9.9.9 from-the-pod" in lines, lines
     assert done.err == b"1\n77\nerr\n", done.err
-    assert box.leftovers() == [], box.leftovers()
+    box.assert_gone()
 
 
 @test(limit=60)
@@ -166,7 +166,7 @@ def container_process_one(lab):
     os.kill(pid, signal.SIGTERM)
     done = job.wait().check(5)
     assert done.out.endswith(b"\nterm\n"), done.out
-    assert box.leftovers() == [], box.leftovers()
+    box.assert_gone()
 
 
 @test(limit=60)
@@ -188,7 +188,7 @@ def container_stops_at_once(lab):
     with open(lab.path("box.json"), "rb") as file:
         os.write(fd, file.read())
     os.close(fd)
-    assert job.wait(20).check(128 + signal.SIGTERM).out == b""
+    assert job.wait().check(128 + signal.SIGTERM).out == b""
 
 
 @test(limit=60)
@@ -213,7 +213,7 @@ def container_one_to_a_pod(lab):
     assert os.listdir(second.mounted_run) == [], os.listdir(second.mounted_run)
     box.kill(job)
     assert second.run("echo next").check().out == b"next\n"
-    assert second.leftovers() == [], second.leftovers()
+    second.assert_gone()
 
 
 @test(limit=60)

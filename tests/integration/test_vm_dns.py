@@ -37,7 +37,7 @@ class Pod:
     def serve(self, address):
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dns_server.py")
         job = self.net.pod.spawn(f"exec {script} {address} {NAME} {ADDRESS}")
-        return job.wait_for("ready")
+        return job.wait_for("ready", 60)
 
 
 def tell_resolvers(net, *addresses):
@@ -55,7 +55,7 @@ def process_status(pid):
 
 
 def is_resolved(vm, name=NAME):
-    return ADDRESS in vm.exec(f"timeout 1 nslookup {name} {IDENTITY}").out.decode()
+    return ADDRESS in vm.exec(f"timeout 3 nslookup {name} {IDENTITY}").out.decode()
 
 
 def assert_unreachable(net):
@@ -76,7 +76,7 @@ def loopback_resolver_is_relayed(lab):
     job = vm.start(f"cat /etc/resolv.conf; {SLEEPER}").wait_for("ready\n")
     want = resolv_conf(f"nameserver {IDENTITY}", f"nameserver {FAR4}") + "ready\n"
     assert job.seen.decode() == want, job.seen
-    assert is_resolved(vm)
+    wait_until(lambda: is_resolved(vm), "the relay to answer")
     # Of the search list; and of a name whose answers are cut short by UDP.
     said = vm.exec("ping -c 1 -W 1 www & ping -c 1 -W 1 tcp.www & wait").out.decode()
     assert f"PING www ({ADDRESS})" in said and f"PING tcp.www ({ADDRESS})" in said, said
@@ -95,7 +95,7 @@ def loopback_resolver_is_relayed(lab):
     job.signal(signal.SIGKILL)
     job.wait()
     vm.assert_gone()
-    wait_until(lambda: not alive(relay), "the relay's end", 5)
+    wait_until(lambda: not alive(relay), "the relay's end")
 
 
 @test(limit=60)
@@ -150,7 +150,7 @@ def relay_without_privileges(lab):
     vm.prefix = ["setpriv", f"--bounding-set={CAPS}", "--inh-caps=-all",
                  "env", f"PATH={os.path.dirname(starts)}:{os.environ['PATH']}"]
     job = vm.start(SLEEPER).wait_for("ready\n")
-    assert is_resolved(vm)
+    wait_until(lambda: is_resolved(vm), "the relay to answer")
     kill(find_child(vm, "dnsmasq"))
     wait_until(lambda: is_resolved(vm), "the relay to be back")
     assert os.path.getsize(starts) == 3, os.path.getsize(starts)

@@ -45,7 +45,7 @@ class Doctor:
 
     def ask(self, status=0, prefix="", **settings):
         """The findings, by name."""
-        code, output = self.net.pod.try_run(self.command("doctor --json", prefix, **settings))
+        code, output = self.net.pod.try_run(self.command("doctor --json", prefix, **settings), 120)
         report = json.loads(output)
         findings = {f["name"]: f for f in report["findings"]}
         failed = [name for name, f in findings.items() if f["level"] == "fail"]
@@ -159,7 +159,7 @@ def doctor_of_a_pod_that_is_taken(lab):
     found = doctor.ask(1)
     assert found["guard"]["level"] == "fail" and "sluice-vm" in found["guard"]["found"], found
     net.guard.kill()
-    lock = net.pod.spawn(f"exec python3 -uc '{HAVE_LOCK}'").wait_for("listens")
+    lock = net.pod.spawn(f"exec python3 -uc '{HAVE_LOCK}'").wait_for("listens", 60)
     who = f"process {lock.process.pid} has"
     found = doctor.ask(1)["pod-lock"]
     assert found["level"] == "fail" and who in found["found"], found

@@ -47,7 +47,7 @@ def guest_processes(vm):
             if line.strip() and "/proc/" not in line and not line.startswith("tr ")]
 
 
-def assert_no_process(vm, words, timeout=10):
+def assert_no_process(vm, words, timeout=60):
     try:
         wait_until(lambda: not any(words in line for line in guest_processes(vm)), words, timeout)
     except LabError as error:
@@ -71,7 +71,7 @@ def exec_streams(lab):
     assert vm.exec(["wc", "-c"], data=b"").check().out.strip() == b"0"
     assert vm.exec(["wc", "-c"]).check().out.strip() == b"0"
     closed = subprocess.run(["sh", "-c", "exec \"$@\" <&-", "-", *vm.exec_argv(["wc", "-c"], "-i")],
-                            capture_output=True, timeout=30, check=False)
+                            capture_output=True, timeout=120, check=False)
     assert (closed.returncode, closed.stdout.strip()) == (0, b"0"), closed
 
     # One that does not read its input ends all the same, and so does one whose reader goes.
@@ -81,7 +81,7 @@ def exec_streams(lab):
     with subprocess.Popen(argv, stdout=subprocess.PIPE, preexec_fn=die_with_parent) as reader:
         assert reader.stdout.read(2) == b"y\n"
         reader.stdout.close()
-        assert reader.wait(30) == 128 + signal.SIGPIPE, reader.returncode
+        assert reader.wait(120) == 128 + signal.SIGPIPE, reader.returncode
     assert_no_process(vm, "while echo")
     end(vm, job)
 
@@ -142,7 +142,7 @@ def exec_terminal(lab):
         assert term.is_raw()
         term.resize(44, 122)
         term.wait_for("44 122\r\n")
-        term.type("key\r").wait_for("got key\r\n")
+        term.type("key\r").wait_for("got key")
         assert term.wait() == 6
         assert term.is_restored()
 
@@ -151,7 +151,7 @@ def exec_terminal(lab):
                                "while :; do sleep 0.05; done", "-it")) as term:
         term.wait_for("ready\r\n")
         term.try_type(b"x" * (4 * MIB), 0.5)
-        term.type(b"\x03").wait_for("INT\r\n")
+        term.type(b"\x03").wait_for("INT")
         assert term.wait() == 9, term.seen[-200:]
         assert term.is_restored()
 
@@ -202,11 +202,11 @@ def exec_client_killed(lab):
 
     begun = time.monotonic()
     done = vm.exec("setsid sleep 3001 & echo mine; exit 3").check(3)
-    assert done.out == b"mine\n" and time.monotonic() - begun < 5, done.out
+    assert done.out == b"mine\n" and time.monotonic() - begun < 120, done.out
     assert any("sleep 3001" in line for line in guest_processes(vm)), guest_processes(vm)
     begun = time.monotonic()
     vm.exec("(trap '' HUP; setsid sleep 3002) & echo mine; exit 4", "-t").check(4)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 120
     end(vm, job)
 
 
@@ -218,6 +218,14 @@ class Census:
         self.vm = vm
         self.pids = {"sluice-vm": said["pid"], "sluice-vsock": said["vsock"]["pid"],
                      "sluiced": said["switch"]["pid"]}
+
+    def settle(self):
+        """What there is when what has just ended, or begun, has done so: the same for a while."""
+        taken = [self.take()]
+        while len(taken) < 60 and (len(taken) < 3 or taken[-1] != taken[-3]):
+            time.sleep(0.1)
+            taken.append(self.take())
+        return taken[-1]
 
     def take(self):
         counts = {f"{name}'s descriptors": len(os.listdir(f"/proc/{pid}/fd"))
@@ -242,12 +250,18 @@ class Census:
 
     def agent(self):
         path = os.path.join(self.vm.run_dir, self.vm.name + ".vsock")
-        with AgentClient(path, time.monotonic() + 10) as agent:
+        with AgentClient(path, time.monotonic() + 60) as agent:
             return agent.status()
 
-    def assert_is(self, before):
+    def assert_no_more(self, before):
+        """What was about to end before may have ended since."""
+        def is_so():
+            now = self.take()
+            agents = now.pop("agent's"), before["agent's"]
+            return (all(now[key] <= before[key] for key in now) and
+                    all(agents[0][key] <= agents[1][key] for key in agents[0]))
         try:
-            wait_until(lambda: self.take() == before, "nothing to be left", timeout=10)
+            wait_until(is_so, "nothing to be left")
         except LabError as error:
             raise LabError(f"before {before}, now {self.take()}") from error
 
@@ -258,7 +272,7 @@ def exec_many(lab):
     vm, job = boot(lab)
     vm.exec("true").check()
     census = Census(vm)
-    before = census.take()
+    before = census.settle()
     for i in range(1000 if lab.soak else 100):
         assert vm.exec(["echo", str(i)]).check().out == b"%d\n" % i
 
@@ -268,7 +282,7 @@ def exec_many(lab):
 
     with concurrent.futures.ThreadPoolExecutor(64) as pool:
         assert all(pool.map(one, range(64))), "an answer was another's"
-    census.assert_is(before)
+    census.assert_no_more(before)
 
     jobs = [start(vm, f"echo ready; exec sleep {4000 + i}") for i in range(16)]
     for client in jobs:
@@ -276,7 +290,7 @@ def exec_many(lab):
     for client in jobs:
         client.signal(signal.SIGKILL)
         client.wait()
-    census.assert_is(before)
+    census.assert_no_more(before)
     end(vm, job)
 
 
@@ -286,9 +300,9 @@ def exec_before_it_is_up(lab):
     vm = Vm(Calico(lab))
     begun = time.monotonic()
     done = vm.exec("true", "--timeout=1").check(126)
-    assert 0.9 < time.monotonic() - begun < 4, time.monotonic() - begun
+    assert 0.9 < time.monotonic() - begun < 25, time.monotonic() - begun  # by default it is 30
     assert b"vm0.vsock" in done.err and done.err.count(b"\n") == 1, done.err
-    early = [start(vm, f"echo {i}; exit {i}") for i in range(4)]
+    early = [start(vm, f"echo {i}; exit {i}", "--timeout=150") for i in range(4)]
     job = vm.start(SLEEPER)
     for i, client in enumerate(early):
         assert client.wait().check(i).out == b"%d\n" % i

@@ -38,11 +38,11 @@ def assert_says(done, code, *words):
 
 
 def refused(vm, *words, code=125, options=(), command="echo ran"):
-    """A run that does not come to its command, and soon."""
+    """A run that does not come to its command, and soon: it waits for no guest to boot."""
     begun = time.monotonic()
-    done = vm.run(command, *options, timeout=30)
+    done = vm.run(command, *options)
     assert_says(done, code, *words)
-    assert time.monotonic() - begun < 8, time.monotonic() - begun
+    assert time.monotonic() - begun < 50, time.monotonic() - begun
     vm.assert_gone()
     return done
 
@@ -134,13 +134,13 @@ def what_ends_early(lab):
     def ended_by(kill_it, code, *words):
         job = vm.start(SLEEPER).wait_for("ready\n")
         kill_it()
-        done = job.wait(20)
+        done = job.wait()
         done.out = done.out.removeprefix(b"ready\n")
         assert_says(done, code, *words)
         vm.assert_gone()
 
     ended_by(lambda: kill(status(vm)["vmm"]["pid"]), 120, "uml", "killed by SIGKILL")
-    ended_by(lambda: vm.exec("kill -9 1; echo o >/proc/sysrq-trigger", timeout=20), 120, "uml")
+    ended_by(lambda: vm.exec("kill -9 1; echo o >/proc/sysrq-trigger"), 120, "uml")
     ended_by(lambda: kill(status(vm)["vsock"]["pid"]), 121, "sluice-vsock", "killed by SIGKILL")
     ended_by(lambda: kill(find_child(vm, "virtiofsd")), 122, "virtiofsd")
     ended_by(lambda: kill(find_child(vm, "sluice-fs-relay")), 122, "sluice-fs-relay")
@@ -166,15 +166,19 @@ def agent_is_none(lab):
     vm = Vm(Calico(lab))
     mute = lab.path("mute-init")
     shutil.copy("/bin/busybox", mute)
-    begun = time.monotonic()
-    done = vm.run("echo ran", f"--agent={mute}", "--boot-timeout=4", timeout=60)
-    assert_says(done, 125, "did not answer in 4 s", "boot-timeout")
-    assert 3.9 < time.monotonic() - begun < 9, time.monotonic() - begun
+    for seconds in (4, 16, 64):
+        begun = time.monotonic()
+        done = vm.run("echo ran", f"--agent={mute}", f"--boot-timeout={seconds}")
+        assert_says(done, 125, f"did not answer in {seconds} s", "boot-timeout")
+        took = time.monotonic() - begun
+        assert seconds - 0.1 < took < seconds + 40, took
+        if b"Run /init" in done.err:  # it got there in this time
+            break
     assert b"sluice-vm: console: Run /init as init process" in done.err, done.err
     assert done.err.count(b"sluice-vm: console: ") <= 30, done.err
     vm.assert_gone()
 
-    done = vm.run("echo ran", f"--agent={vm.exec_program}", "--boot-timeout=30", timeout=60)
+    done = vm.run("echo ran", f"--agent={vm.exec_program}", "--boot-timeout=120")
     assert_says(done, 120, "uml")
     assert b"panic" in done.err, done.err
     vm.assert_gone()
@@ -281,19 +285,22 @@ def launcher_killed_while_it_starts(lab):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(log)
         job = vm.start(SLEEPER)
-        wait_until(lambda: os.path.exists(log) and f"name={step}" in vm.log(), step, timeout=20)
+        wait_until(lambda: os.path.exists(log) and f"name={step}" in vm.log(), step, timeout=120)
         job.signal(signal.SIGKILL)
         job.wait()
         vm.assert_gone()
     job = vm.start(SLEEPER)
-    wait_until(lambda: "guest-up" in vm.log(), "the guest to come up", timeout=20)
+    wait_until(lambda: "guest-up" in vm.log(), "the guest to come up", timeout=120)
     job.signal(signal.SIGKILL)
     job.wait()
     vm.assert_gone()
     assert vm.net.snapshot() == before
-    job = vm.start(SLEEPER)
-    wait_until(lambda: "name=vmm" in vm.log(), "the machine to run", timeout=20)
-    job.signal(signal.SIGTERM)  # asked for, before there is a workload
+    # Asked for, before there is a workload: there will be none.
+    mute = lab.path("mute-init")
+    shutil.copy("/bin/busybox", mute)
+    job = vm.start(SLEEPER, f"--agent={mute}")
+    wait_until(lambda: "name=vmm" in vm.log(), "the machine to run", timeout=120)
+    job.signal(signal.SIGTERM)
     job.wait().check(128 + signal.SIGTERM)
-    assert vm.leftovers() == [], vm.leftovers()
+    vm.assert_gone()
     assert vm.run("echo ran").check().out == b"ran\n"

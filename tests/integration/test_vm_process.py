@@ -3,7 +3,6 @@
 
 import os
 import re
-import time
 
 from cni import Calico
 from suite import test
@@ -13,7 +12,7 @@ from test_vm_faults import assert_says
 SUITE = "vm"
 
 LOOK = ("cat /proc/self/status; cat /proc/self/limits; pwd; umask; touch /tmp/made-$1; "
-        "stat -c 'Made: %a %u:%g' /tmp/made-$1; ping -c1 -W1 127.0.0.1 >/dev/null 2>&1; "
+        "stat -c 'Made: %a %u:%g' /tmp/made-$1; ping -c1 -W30 127.0.0.1 >/dev/null 2>&1; "
         "echo Ping: $?; echo Env: $GIVEN $SHORT")
 SLEEP = "; echo ready; exec sleep 1000"
 ALL = (1 << 41) - 1
@@ -94,7 +93,6 @@ def process_settings(lab):
 def process_refused(lab):
     """One line that names the setting, before anything is started."""
     vm = Vm(Calico(lab))
-    begun = time.monotonic()
     for option, *words in (
             ("--umask=9", "umask: ", "octal"), ("--umask=1000", "umask: "),
             ("--ulimit=nofile", "ulimit: nofile", "SOFT"), ("--ulimit=files=1", "ulimit: \"files\""),
@@ -102,7 +100,8 @@ def process_refused(lab):
             ("--cap-add=FLY", "cap-add: \"FLY\""), ("--cap-drop=FLY", "cap-drop: \"FLY\"")):
         assert_says(vm.run("echo ran", option), 125, *words)
     assert_says(vm.run("echo ran", "--cap-add=KILL", "--cap-drop=KILL"), 125, "CAP_KILL")
-    assert time.monotonic() - begun < 5
+    assert not os.path.exists(os.path.join(vm.run_dir, vm.name + ".log")) or \
+        "name=vmm" not in vm.log(), vm.log()
     # Doctor looks at the same.
     words = [word if word != "run" else "doctor" for word in vm.words("--umask=9")]
     code, said = vm.net.pod.try_run(" ".join([*words, "--switch-socket=/no/such"]))

@@ -37,16 +37,21 @@ def sockets_of(pid):
     os.close(pidfd)
 
 
-def break_connections(vm, pid):
-    """Those to the VM's vsock socket, as if its other end had gone: how many."""
+def n_connections(vm, pid, then=lambda sock: None):
+    """Those to the VM's vsock socket, of which each is given to `then`: how many."""
     path = os.path.join(vm.run_dir, vm.name + ".vsock")
-    n_broken = 0
+    n = 0
     for sock in sockets_of(pid):
         with sock, contextlib.suppress(OSError):  # one that is not connected
             if sock.family == socket.AF_UNIX and sock.getpeername() == path:
-                sock.shutdown(socket.SHUT_RDWR)
-                n_broken += 1
-    return n_broken
+                then(sock)
+                n += 1
+    return n
+
+
+def break_connections(vm, pid):
+    """As if their other end had gone: how many."""
+    return n_connections(vm, pid, lambda sock: sock.shutdown(socket.SHUT_RDWR))
 
 
 def lose_agent(vm, job, pid):
@@ -82,9 +87,11 @@ def agent_that_is_lost(lab):
     vm = Vm(Calico(lab))
     job = vm.start("echo ready; exec sleep 1000").wait_for("ready\n")
     now = status(vm)
+    # For its output, and for its ports.
+    wait_until(lambda: n_connections(vm, now["pid"]) == 2, "both of its connections")
     kill(now["vsock"]["pid"], signal.SIGSTOP)
-    assert break_connections(vm, now["pid"]) == 2  # for its output, and for its ports
-    done = job.wait(30).check(123)
+    assert break_connections(vm, now["pid"]) == 2
+    done = job.wait().check(123)
     assert done.out == b"ready\n", done.out
     assert done.err.startswith(b"sluice-vm run: ") and done.err.count(b"\n") == 1, done.err
     assert b"no agent answered" in done.err, done.err

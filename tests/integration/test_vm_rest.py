@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 
@@ -17,8 +18,9 @@ from cni import FAR4, Calico
 from guest import GUEST_DIR, ROOT, die_with_parent
 from lab import wait_until
 from suite import test
+from test_agent_boot import listens
 from test_vm_doctor import Doctor, levels
-from vm import Running, Vm, kill
+from vm import Running, Vm, kill, ping
 
 SUITE = "vm"
 
@@ -71,21 +73,21 @@ def check_tcp(net, vm, n_bytes=MIB):
     """A stream each way, through the switch, to a host behind the node."""
     path = net.lab.path("stream")
     job = net.far.spawn(f"socat -d -d -u TCP4-LISTEN:5001,reuseaddr CREATE:{path}")
-    job.wait_for("listening")
+    job.wait_for("listening", 60)
     said = vm.exec(f"head -c {n_bytes} /dev/urandom >/tmp/sent; nc {FAR4} 5001 </tmp/sent;"
                    "sha256sum </tmp/sent").check().out.decode()
-    job.wait()
+    job.wait(120)
     with open(path, "rb") as file:
         data = file.read()
     assert len(data) == n_bytes and hashlib.sha256(data).hexdigest() in said, (len(data), said)
     receiver = Running(vm.exec_argv("nc -l -p 5002 >/tmp/got; sha256sum </tmp/got"))
-    net.far.run(f"socat -u OPEN:{path} TCP4:{net.pod4}:5002,retry=100,interval=0.1")
+    net.far.run(f"socat -u OPEN:{path} TCP4:{net.pod4}:5002,retry=600,interval=0.1", 120)
     assert receiver.wait().check().out.decode() == said, said
 
 
 def check_network(net, vm):
-    net.far.run(f"busybox ping -c 1 -W 2 {net.pod4}")
-    net.near.run(f"busybox ping -c 1 -W 2 {net.pod6}")
+    ping(net.far, net.pod4)
+    ping(net.near, net.pod6)
     check_tcp(net, vm)
 
 
@@ -93,7 +95,7 @@ def check_switch_crash(net, vm):
     """The network is back when sluiced is."""
     kill(vm.status()["switch"]["pid"])
     wait_until(lambda: net.far.try_run(f"busybox ping -c 1 -W 1 {net.pod4}")[0] == 0,
-               "the guest to be reached again", timeout=20)
+               "the guest to be reached again", timeout=120)
     assert vm.exec("echo alive").check().out == b"alive\n"
 
 
@@ -122,7 +124,7 @@ def firecracker(lab):
         counters = json.loads(net.pod.run(f"{vm.program} guard show --json"))["counters"]
         assert counters["guest_tap"]["packets"] > 0, counters
         check_switch_crash(net, vm)
-        vm.verb("stop", "--grace", "20")
+        vm.verb("stop", "--grace", "120")
         done = job.wait().check(9)
         assert (done.out, done.err) == (b"ready\nterm\n", b"err\n"), done
         assert re.search("vmm .*shutdown", vm.log()), vm.log()
@@ -145,9 +147,9 @@ def firecracker_ends(lab):
     vm.assert_gone()
 
     net.pod.run(f"ip tuntap add {TAP} mode tap")
-    job = vm.start("true")
+    job = vm.start("exec sleep 1000")
     wait_until(lambda: os.path.exists(os.path.join(vm.run_dir, "vm0", "control")) and
-               vm.status()["vmm"]["state"] == "running", "the machine to run", timeout=30)
+               vm.status()["vmm"]["state"] == "running", "the machine to run", timeout=120)
     assert TAP in net.pod.run("ip -o link show up")
     # One of the same name, with another directory: the TAP is not taken from the first.
     vm.settings.update({"run-dir": lab.path("other"), "guard": "off", "lab": "true"})
@@ -204,6 +206,8 @@ def rest_vmms_refuse(lab):
     text = lab.path("text")
     with open(text, "w", encoding="ascii") as file:
         file.write("no kernel\n")
+    mute = lab.path("mute-init")
+    shutil.copy("/bin/busybox", mute)
     before = net.snapshot()
     vm = RestVm(net, "firecracker", root="initramfs")
     settings = vm.settings
@@ -216,7 +220,7 @@ def rest_vmms_refuse(lab):
             ("firecracker", 125, {"outside-guard": "true"}, "say --lab"),
             ("firecracker", 125, {"vmm-program": "/no/such"}, "/no/such"),
             ("cloud-hypervisor", 125, {"vmm-program": "/no/such"}, "/no/such"),
-            ("firecracker", 125, {"boot-timeout": "1"}, "try vmm qemu"),
+            ("firecracker", 125, {"boot-timeout": "1", "agent": mute}, "try vmm qemu"),
             ("firecracker", 120, {"cpus": "33"}, "/machine-config.vcpu_count: 33 is out of range")):
         vm.settings = {**settings, "vmm": vmm, **changes}
         done = vm.run("true").check(status)
@@ -232,7 +236,7 @@ def fake_refuses(lab):
     path = lab.path("api.sock")
     with subprocess.Popen([FAKE, "--api-sock", path], stdout=subprocess.DEVNULL,
                           preexec_fn=die_with_parent) as fake:
-        wait_until(lambda: os.path.exists(path), "the fake to listen")
+        wait_until(lambda: listens(path), "the fake to listen")
         kernel = {"kernel_image_path": "/proc/self/exe"}
         for where, body, words in (
                 ("/machine-config", {"vcpu_count": 1, "mem_size_mib": 128, "colour": 1}, "colour"),

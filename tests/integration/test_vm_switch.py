@@ -4,6 +4,7 @@
 import copy
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ from cni import Calico
 from lab import wait_until
 from suite import test
 from test_vm_faults import assert_says
-from vm import Vm, kill
+from vm import Vm, kill, ping
 
 SUITE = "vm"
 
@@ -64,16 +65,17 @@ def switch_fails_again_and_again(lab):
     os.rename(config, config + ".good")
     begun = time.monotonic()
     kill(switch_of(vm)["pid"])
-    wait_until(lambda: switch_of(vm)["starts"] == 4, "the third restart", timeout=5)
+    wait_until(lambda: switch_of(vm)["starts"] >= 4, "the third restart")
     # After 0.1, 0.2 and 0.4 s; 0.8 s later is the next.
     assert time.monotonic() - begun > 0.7, time.monotonic() - begun
     assert vm.exec("echo works").check().out == b"works\n"
-    time.sleep(max(0, begun + 2.5 - time.monotonic()))
-    assert switch_of(vm)["starts"] == 5, switch_of(vm)
+    wait_until(lambda: switch_of(vm)["starts"] >= 5, "the fourth restart")
+    assert time.monotonic() - begun > 1.5, time.monotonic() - begun
     os.rename(config + ".good", config)
     wait_until(lambda: switch_of(vm)["pid"] and os.path.exists(switch_of(vm)["socket"]),
-               "the switch to run", timeout=10)
-    assert switch_of(vm)["starts"] <= 7, switch_of(vm)
+               "the switch to run")
+    pauses = [int(ms) for ms in re.findall(r"again-ms=(\d+)", vm.log())]
+    assert pauses == [min(100 << i, 5000) for i in range(len(pauses))], pauses
     assert "switch-ended" in vm.log() and "no-network" in vm.log(), vm.log()
     # Nor is anything left of one that was killed, and could not come back before the end.
     os.rename(config, config + ".good")
@@ -101,7 +103,7 @@ def switch_of_each_vm(lab):
                                "--json", "port", "list"], capture_output=True, check=True)
         assert {port["ifname"] for port in json.loads(done.stdout)} == {"uplink", name}, done
     for address in (net.pod4, net.near4):
-        net.far.run(f"busybox ping -c 1 -W 2 {address}")
+        ping(net.far, address)
     for vm, job in zip((one, two), jobs):
         stop(vm, job)
     one.assert_gone()
@@ -123,8 +125,8 @@ def switch_of_somebody_else(lab):
     jobs = [vm.start(SLEEPER) for vm in (one, two)]
     for job in jobs:
         job.wait_for("ready\n")
-    one.exec("ping -c 1 -W 2 10.9.0.2").check()
-    two.exec("ping -c 1 -W 2 10.9.0.1").check()
+    one.exec("ping -c 1 -W 30 10.9.0.2").check()
+    two.exec("ping -c 1 -W 30 10.9.0.1").check()
     assert switch_of(one) == {"pid": 0, "starts": 1, "socket": lab.path("ctl.sock")}, switch_of(one)
     assert lab.sluiced.show("one")["peer"]["connected"]
 

@@ -9,7 +9,7 @@ from suite import test
 from test_vm_doctor import Doctor, levels, with_mounts
 from test_vm_faults import refused
 from test_vm_rest import check_network
-from vm import Vm, kill
+from vm import Vm, kill, ping
 
 SUITE = "vm"
 
@@ -46,12 +46,12 @@ def check_guest(net, vm, said):
     assert POD_MAC in said and net.pod4 in said and f"mtu {net.mtu}" in said, said
     assert f"mtu {net.mtu}" in net.pod.run(f"ip link show dev {TAP}")
     check_network(net, vm)
-    net.near.run(f"busybox ping -c 1 -W 2 -s {net.mtu - 28} {net.pod4}")
+    ping(net.near, net.pod4, f"-s {net.mtu - 28}")
     # What listens in the guest does so in the pod as well.
     vm.exec("mkdir /tmp/www; echo page >/tmp/www/index.html; httpd -p 8080 -h /tmp/www").check()
     for address in ("127.0.0.1", net.pod4):
         net.pod.run(f"until busybox wget -q -O - http://{address}:8080/ | grep -q page; "
-                    "do sleep 0.1; done", 20)
+                    "do sleep 0.1; done", 120)
 
 
 @test(limit=90)
@@ -73,7 +73,7 @@ def tap(lab):
     assert net.snapshot() == before and net.pod.run("nft list ruleset") == ""
     # Its successor ends as it should.
     job = vm.start("echo ready; exec sleep 1000").wait_for("ready\n")
-    vm.exec(f"ping -c 1 -W 2 {FAR4}").check()
+    vm.exec(f"ping -c 1 -W 30 {FAR4}").check()
     vm.verb("stop", "--grace", "0")
     job.wait().check(128 + signal.SIGKILL)
     vm.assert_gone()
@@ -89,7 +89,7 @@ def tap_is_refused(lab):
     refused(vm, "host-port takes the switch", "datapath", options=["--host-port=true"])
     refused(vm, "volume", "NFS takes the switch", options=[f"--volume={lab.workdir}:/data:nfs"])
     holder = net.pod.spawn(f"exec {vm.program} guard hold --interface eth0")
-    holder.wait_for("is guarded")
+    holder.wait_for("is guarded", 60)
     done = vm.run("echo ran").check(125)
     assert b"there is a guard, held by" in done.err, done.err
     holder.kill()

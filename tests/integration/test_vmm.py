@@ -20,7 +20,7 @@ def restart_under_traffic(lab, config):
     both_moved(lab, 4 * MIB)
     out, back = (stream.finish()["longest_gap_ms"] for stream in streams)
     print(f"    outage: {out} ms from the guest, {back} ms to it", flush=True)
-    assert max(out, back) < 10000
+    assert max(out, back) < 60000
     ping(vm, PEER4)
 
 
@@ -75,7 +75,7 @@ def memory_is_added(lab):
     assert pages > 1000, f"only {pages} pages of the new memory were used"
     for stream in streams:
         got = stream.finish()
-        assert got["longest_gap_ms"] < 5000, got
+        assert got["longest_gap_ms"] < 60000, got
     ping(vm, PEER4)
 
 

@@ -66,7 +66,7 @@ class Running:
             process_group=0, preexec_fn=die_with_parent)
         self.seen = b""
 
-    def wait_for(self, text, timeout=60):
+    def wait_for(self, text, timeout=180):
         """Until its stdout has said so."""
         deadline = time.monotonic() + timeout
         os.set_blocking(self.process.stdout.fileno(), False)
@@ -84,7 +84,7 @@ class Running:
                 time.sleep(0.005)
         return self
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=180):
         os.set_blocking(self.process.stdout.fileno(), True)
         try:
             out, err = self.process.communicate(timeout=timeout)
@@ -135,7 +135,7 @@ class Vm:
     def start(self, command, *options, **streams):
         return Running(self.argv(command, *options), **streams)
 
-    def run(self, command, *options, timeout=90, data=b""):
+    def run(self, command, *options, timeout=240, data=b""):
         """To its end."""
         argv = self.argv(command, *options)
         done = subprocess.run(argv, input=data, capture_output=True, timeout=timeout, check=False,
@@ -147,7 +147,7 @@ class Vm:
         socket = os.path.join(self.run_dir, self.name + ".vsock")
         return [self.exec_program, "--socket", socket, *options, "--", *command]
 
-    def exec(self, command, *options, timeout=60, data=None):
+    def exec(self, command, *options, timeout=180, data=None):
         """In the running VM, to its end; with `data` as stdin."""
         argv = self.exec_argv(command, *(("--interactive",) if data is not None else ()), *options)
         done = subprocess.run(argv, input=data or b"", capture_output=True, timeout=timeout,
@@ -160,7 +160,7 @@ class Vm:
 
     def verb(self, *words):
         """What it printed."""
-        done = subprocess.run(self.verb_argv(*words), capture_output=True, text=True, timeout=60,
+        done = subprocess.run(self.verb_argv(*words), capture_output=True, text=True, timeout=180,
                               check=False)
         if done.returncode != 0:
             raise LabError(f"sluice-vm {' '.join(words)}: {done.returncode}: {done.stderr}")
@@ -189,11 +189,16 @@ class Vm:
             found.append("the root is a mount")
         return found
 
-    def assert_gone(self, timeout=10):
+    def assert_gone(self, timeout=60):
         try:
             wait_until(lambda: not self.leftovers(), "nothing to be left", timeout)
         except LabError as error:
             raise LabError(f"is left: {self.leftovers()}") from error
+
+
+def ping(who, address, options=""):
+    """Who is asked answers; what is lost while a machine stands still is sent again."""
+    who.run(f"for i in 1 2 3; do busybox ping -c 1 -W 20 {options} {address} && exit; done; exit 1", 90)
 
 
 def kill(pid, number=signal.SIGKILL):
