@@ -44,8 +44,8 @@ class Network:
                        "options ndots:5\n")
         self.plug("pod", POD_MAC, self.pod4, self.pod6)
         self.plug("near", NEAR_MAC, self.near4, self.near6)
-        wait_until(lambda: "tentative" not in self.pod.run("ip addr show dev eth0"),
-                   "the pod's addresses to be checked for duplicates")
+        for pod in (self.pod, self.near):
+            pod.settle()
 
     def _wire_far(self):
         self.node.run(

@@ -98,6 +98,17 @@ class Namespace:
             raise LabError(f"in {self.name}: {command}: exit status {status}\n{output}")
         return output
 
+    def settle(self, interface="eth0"):
+        """Waits for what the kernel does by itself once an interface is up: the carrier, addresses
+        that are checked for duplicates, and the routes that come with them."""
+        def is_settled():
+            link = json.loads(self.run(f"ip -json addr show dev {interface}"))[0]
+            ipv6 = [a for a in link["addr_info"] if a["family"] == "inet6"]
+            own = self.run(f"ip -6 route show table local type local dev {interface}")
+            return (link["operstate"] == "UP" and not any("tentative" in a for a in ipv6) and
+                    len(own.splitlines()) >= len(ipv6))
+        wait_until(is_settled, f"{interface} in {self.name} to settle")
+
     def spawn(self, command):
         """Starts a shell command in the background: a HostJob."""
         # SIGUSR1 is for the command, not for the shell around it.

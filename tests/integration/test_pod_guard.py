@@ -36,10 +36,12 @@ class Pod:
         self.net = lab.pod
         self.net.run(
             f"ip link set eth0 address {POD_MAC}\n"
-            "cd /proc/sys/net; echo 0 >ipv6/conf/eth0/disable_ipv6\n"
+            "cd /proc/sys/net; echo 0 >ipv6/conf/eth0/accept_dad\n"
+            "echo 0 >ipv6/conf/eth0/disable_ipv6\n"
             "echo 0 >ipv4/icmp_ratelimit; echo 0 >ipv6/icmp/ratelimit; echo 1 >ipv4/ipfrag_time\n"
             "echo 1 >ipv6/ip6frag_time; echo 0 >ipv4/tcp_synack_retries\n"
             f"ip addr add {POD4}/24 dev eth0; ip addr add {POD6}/64 dev eth0 nodad")
+        self.net.settle()
         self.prober = Prober("peer", "eth0", POD_MAC)
         mac = self.prober.mac.hex(":")
         self.net.run(f"ip neigh add {HOST4} lladdr {mac} dev eth0 nud permanent\n"

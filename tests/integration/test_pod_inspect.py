@@ -8,6 +8,7 @@ No guest and no sluiced: what counts is that inspect says what was set up, and w
 
 import json
 import os
+import re
 import time
 
 from lab import LabError, wait_until
@@ -336,10 +337,14 @@ def inspect_is_what_ip_says(lab):
     """All of a crowded namespace, entry by entry beside ip -json; and nothing is changed."""
     pod = Pod(lab)
     pod.run(CROWD)
-    state = "ip addr; ip route show table all; ip rule; ip -d link show type veth"
-    before = pod.run(state)
+    pod.space.settle()
+
+    def state():  # but for lifetimes, which run out
+        shown = pod.run("ip addr; ip route show table all; ip rule; ip -d link show type veth")
+        return re.sub("_lft [0-9]+sec", "", shown)
+    before = state()
     net = pod.inspect()
-    assert pod.run(state) == before
+    assert state() == before
     compare_interfaces(pod, net)
     for family, option in (("inet", "-4"), ("inet6", "-6")):
         compare_routes(pod, net, family, option)
