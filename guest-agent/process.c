@@ -15,14 +15,21 @@
 
 #include <event2/event.h>
 
-#include "guest-agent/session_kill.h"
 #include "lib/cleanup.h"
-#include "lib/log.h"
 
-/* How long a session has after SIGHUP, and how often it is then looked after. */
-#define HANG_UP_GRACE_MS 1000
-#define KILL_AGAIN_MS    100
-#define KILLS_MAX        100
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void free_event(struct event **event)
+{
+	if (*event != NULL)
+		event_free(*event);
+	*event = NULL;
+}
 
 /* --- what processes share --------------------------------------------------------------------- */
 
@@ -67,30 +74,23 @@ int process_host_init(struct process_host *host, struct event_base *loop, struct
 	if (host->own_pid_ns < 0)
 		return err_errno(err, errno, "cannot open /proc/self/ns/pid");
 	host->reaper = reaper_new(loop);
-	return host->reaper != NULL ? 0 : err_set(err, -ENOMEM, "cannot watch for children");
+	if (host->reaper == NULL || process_hang_up_init(host) < 0)
+		return err_set(err, -ENOMEM, "cannot watch for children");
+	return 0;
 }
-
-static void destroy(struct process *process);
 
 /* All first: a PID namespace does not end before those have been reaped that had joined it. */
 void process_host_close(struct process_host *host)
 {
 	struct process *process;
 
-	LIST_FOREACH(process, &host->processes, link)
-	{
-		process->ops = NULL;
-		if (!process->is_forked)
-			continue;
-		session_signal(process->child.pid, SIGKILL);
-		if (!process->is_reaped)
-			kill(process->child.pid, SIGKILL);
-	}
+	process_kill_all(host);
 	if (host->reaper != NULL)
 		reaper_wait(host->reaper);
 	while ((process = LIST_FIRST(&host->processes)) != NULL)
-		destroy(process);
+		process_destroy(process);
 	reaper_free(host->reaper);
+	free_event(&host->on_hang_up);
 	if (host->own_pid_ns >= 0)
 		close(host->own_pid_ns);
 }
@@ -110,30 +110,21 @@ struct process *process_new(
 	LIST_INSERT_HEAD(&host->processes, process, link);
 	host->n_processes++;
 	if (process_io_init(process, output_size) < 0) {
-		destroy(process);
+		process_destroy(process);
 		return NULL;
 	}
 	return process;
 }
 
-static void close_fd(int *fd)
+void process_forget_report(struct process *process)
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	free_event(&process->on_report);
 }
 
-static void free_event(struct event **event)
-{
-	if (*event != NULL)
-		event_free(*event);
-	*event = NULL;
-}
-
-static void close_ends(struct process *process)
+void process_close_ends(struct process *process)
 {
 	process_io_close(process);
-	free_event(&process->on_report);
+	process_forget_report(process);
 	close_fd(&process->report);
 	close_fd(&process->spawned.in);
 	close_fd(&process->spawned.out);
@@ -141,12 +132,11 @@ static void close_ends(struct process *process)
 	close_fd(&process->terminal);
 }
 
-static void destroy(struct process *process)
+void process_destroy(struct process *process)
 {
 	if (process->is_forked && !process->is_reaped)
 		reaper_forget(&process->child);
-	close_ends(process);
-	free_event(&process->on_hang_up);
+	process_close_ends(process);
 	LIST_REMOVE(process, link);
 	process->host->n_processes--;
 	free(process);
@@ -308,29 +298,6 @@ void process_resize(struct process *process, const struct agent_window *window)
 
 /* --- its end ---------------------------------------------------------------------------------- */
 
-/* Somebody who does not die (I/O that never returns) is given up at last. */
-static void kill_session(struct process *process)
-{
-	const struct timeval again = { .tv_usec = KILL_AGAIN_MS * 1000 };
-	size_t n = session_signal(process->child.pid, SIGKILL);
-
-	if (!process->is_reaped)
-		kill(process->child.pid, SIGKILL);
-	else if (n == 0 || ++process->n_kills == KILLS_MAX) {
-		if (n > 0)
-			log_warn("processes do not end", log_int("session", process->child.pid),
-				log_int("processes", (int64_t)n));
-		destroy(process);
-		return;
-	}
-	event_add(process->on_hang_up, &again);
-}
-
-static void on_hang_up(evutil_socket_t fd, short what, void *arg)
-{
-	kill_session(arg);
-}
-
 static void on_reaped(struct watched_child *child, int status)
 {
 	struct process *process =
@@ -338,11 +305,10 @@ static void on_reaped(struct watched_child *child, int status)
 
 	process->is_reaped = true;
 	process->status = status;
-	if (process->on_hang_up != NULL) {
-		if (session_signal(process->child.pid, 0) == 0)
-			destroy(process);
+	if (process->hangs_up) {
+		process_hang_up_reaped(process);
 	} else if (process->ops == NULL) {
-		destroy(process);
+		process_destroy(process);
 	} else if (process->on_report != NULL) {
 		event_active(process->on_report, EV_READ, 1);
 	} else if (process_io_is_over(process)) {
@@ -355,32 +321,9 @@ static void on_reaped(struct watched_child *child, int status)
 void process_let_go(struct process *process)
 {
 	process->ops = NULL;
-	close_ends(process);
+	process_close_ends(process);
 	if (!process->is_forked || process->is_reaped)
-		destroy(process);
+		process_destroy(process);
 	else
 		kill(process->child.pid, SIGKILL);
-}
-
-void process_hang_up(struct process *process)
-{
-	const struct timeval grace = { .tv_sec = HANG_UP_GRACE_MS / 1000 };
-
-	/* Once nobody holds its output any more, its number may be that of another. */
-	bool is_over = process->is_reaped && process_io_is_over(process);
-
-	process->ops = NULL;
-	if (process->is_forked && !is_over)
-		process->on_hang_up = evtimer_new(process->host->loop, on_hang_up, process);
-	if (process->on_hang_up == NULL) {
-		process_let_go(process);
-		return;
-	}
-	if (!process->is_executed)
-		kill(process->child.pid, SIGKILL);
-	/* Before they see that their stdin has ended, which is less of a reason to go. */
-	session_signal(process->child.pid, SIGHUP);
-	session_signal(process->child.pid, SIGCONT);
-	close_ends(process);
-	event_add(process->on_hang_up, &grace);
 }

@@ -27,6 +27,7 @@
 #include "lib/agent_wire.h"
 #include "lib/err.h"
 
+struct event;
 struct event_base;
 struct evbuffer;
 struct process;
@@ -40,6 +41,7 @@ struct process_host {
 	uint64_t ignored;     /* signals: by the agent, not by processes; 1 is bit 0 */
 	LIST_HEAD(, process) processes;
 	unsigned n_processes; /* also those that are being ended */
+	struct event *on_hang_up;
 };
 
 /* Called from the event loop. */

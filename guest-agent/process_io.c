@@ -162,7 +162,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		process_check_end(process);
 		return;
 	}
-	process->ops->output(process->owner);
+	if (process->ops != NULL)
+		process->ops->output(process->owner);
 	if (byte_ring_room(&out->ring) == 0)
 		event_del(out->event);
 	/* Who may hold the other end now keeps it from ever being readable again. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
-/* What process.c (its life) and process_io.c (its bytes) share. */
+/* What process.c (its life), process_io.c (its bytes) and process_hang_up.c (its client has gone)
+ * share. */
 
 #include "guest-agent/process.h"
 
@@ -43,7 +44,8 @@ struct process {
 	bool has_window;
 	struct agent_window window;
 
-	struct event *on_hang_up; /* while its session is being ended */
+	bool hangs_up;      /* its session is being ended */
+	int64_t kill_at_ms; /* CLOCK_MONOTONIC; 0: it has not had SIGHUP yet */
 	unsigned n_kills;
 };
 
@@ -55,3 +57,13 @@ void process_io_close(struct process *process);
 
 /* Tells its owner if it has ended now; it may be gone when this returns. */
 void process_check_end(struct process *process);
+
+void process_forget_report(struct process *process); /* it is told of nothing more */
+void process_close_ends(struct process *process);
+void process_destroy(struct process *process);
+
+int process_hang_up_init(struct process_host *host);
+void process_hang_up_reaped(struct process *process); /* one that hangs_up */
+
+/* Nobody is interested in any process any more: sends SIGKILL to all of them. */
+void process_kill_all(struct process_host *host);

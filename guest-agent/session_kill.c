@@ -25,7 +25,8 @@ static bool parse_stat(const char *text, char *state, pid_t *group, pid_t *sessi
 	return true;
 }
 
-static bool belongs_to(const char *pid, pid_t leader)
+/* Whose it is; NULL: nobody's, or it has ended. */
+static struct session *find_session(const char *pid, struct session *sessions, size_t n_sessions)
 {
 	cleanup_close int fd = -1;
 	char path[64], text[512], state;
@@ -36,28 +37,35 @@ static bool belongs_to(const char *pid, pid_t leader)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 	if (n <= 0)
-		return false;
+		return NULL;
 	text[n] = '\0';
 	if (!parse_stat(text, &state, &group, &session) || state == 'Z' || state == 'X')
-		return false;
-	return group == leader || session == leader;
+		return NULL;
+	for (size_t i = 0; i < n_sessions; i++)
+		if (sessions[i].leader == group || sessions[i].leader == session)
+			return &sessions[i];
+	return NULL;
 }
 
-size_t session_signal(pid_t leader, int signo)
+void session_signal(struct session *sessions, size_t n_sessions)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
-	size_t n = 0;
 
+	for (size_t i = 0; i < n_sessions; i++)
+		sessions[i].n_alive = 0;
 	while (proc != NULL && (entry = readdir(proc)) != NULL) {
+		struct session *session;
+
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
 			continue;
-		if (!belongs_to(entry->d_name, leader))
+		session = find_session(entry->d_name, sessions, n_sessions);
+		if (session == NULL)
 			continue;
-		kill((pid_t)atoi(entry->d_name), signo);
-		n++;
+		session->n_alive++;
+		for (int i = 0; i < 2 && session->signals[i] != 0; i++)
+			kill((pid_t)atoi(entry->d_name), session->signals[i]);
 	}
 	if (proc != NULL)
 		closedir(proc);
-	return n;
 }

@@ -4,9 +4,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/*
- * Sends a signal to every process of the session or process group that `leader` began, by /proc:
- * a shell gives each job a group of its own. Returns how many there were, without those that have
- * ended and wait to be reaped; signal 0 only counts.
- */
-size_t session_signal(pid_t leader, int signo);
+/* What is to be sent to each process of the session or process group that `leader` began: a shell
+ * gives each job a group of its own. */
+struct session {
+	pid_t leader;
+	int signals[2]; /* in this order; 0: none */
+	size_t n_alive; /* how many there were, without those that wait to be reaped */
+};
+
+/* Sends to all sessions at once, for it takes a look at every process there is (by /proc). */
+void session_signal(struct session *sessions, size_t n_sessions);
