@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <linux/sockios.h>
 
 #include "lib/cleanup.h"
 
@@ -196,4 +199,11 @@ ssize_t unix_send_fds(int sock, const void *buf, size_t len, const int *fds, siz
 		sent = sendmsg(sock, &msg, MSG_NOSIGNAL);
 	} while (sent < 0 && errno == EINTR);
 	return sent < 0 ? -errno : sent;
+}
+
+int unix_unread(int fd)
+{
+	int n;
+
+	return ioctl(fd, SIOCOUTQ, &n) < 0 ? -errno : n;
 }

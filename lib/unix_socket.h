@@ -44,3 +44,6 @@ ssize_t unix_recv_fds(int sock, void *buf, size_t len, int *fds, size_t *n_fds);
 
 /* One sendmsg(2) with n_fds descriptors attached to its first byte; MSG_NOSIGNAL. */
 ssize_t unix_send_fds(int sock, const void *buf, size_t len, const int *fds, size_t n_fds);
+
+/* Bytes that the other end of a connection has not read yet, or negative errno: it is no socket. */
+int unix_unread(int fd);

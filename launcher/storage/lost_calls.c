@@ -3,11 +3,10 @@
 
 #include <fcntl.h>
 #include <stdint.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/sockios.h>
+#include "lib/unix_socket.h"
 
 void lost_calls_init(struct lost_calls *calls)
 {
@@ -15,14 +14,6 @@ void lost_calls_init(struct lost_calls *calls)
 		calls->fd[i] = -1;
 		calls->unread[i] = false;
 	}
-}
-
-/* Bytes that the other end of a unix socket has not read yet; negative: not a socket. */
-static int unread_bytes(int fd)
-{
-	int n;
-
-	return ioctl(fd, SIOCOUTQ, &n) < 0 ? -1 : n;
 }
 
 static void forget(struct lost_calls *calls, unsigned ring)
@@ -41,7 +32,7 @@ void lost_calls_note(struct lost_calls *calls, const struct vhost_message *m)
 		ring >= LOST_CALLS_RINGS)
 		return;
 	forget(calls, ring);
-	if (m->n_fds == 1 && unread_bytes(m->fd[0]) >= 0)
+	if (m->n_fds == 1 && unix_unread(m->fd[0]) >= 0)
 		calls->fd[ring] = fcntl(m->fd[0], F_DUPFD_CLOEXEC, 0);
 }
 
@@ -64,7 +55,7 @@ static void raise_call(int fd)
 void lost_calls_look(struct lost_calls *calls)
 {
 	for (int i = 0; i < LOST_CALLS_RINGS; i++) {
-		bool unread = calls->fd[i] >= 0 && unread_bytes(calls->fd[i]) > 0;
+		bool unread = calls->fd[i] >= 0 && unix_unread(calls->fd[i]) > 0;
 
 		if (unread && calls->unread[i])
 			raise_call(calls->fd[i]);

@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/sockios.h>
+#include "lib/unix_socket.h"
 
 const char *const virtqueue_fault_text[VIRTQUEUE_N_FAULTS] = {
 	[VIRTQUEUE_FAULT_NONE] = "",
@@ -249,9 +248,8 @@ static void signal_hung(struct virtqueue *vq)
 bool virtqueue_call_is_unread(const struct virtqueue *vq)
 {
 	int call = __atomic_load_n(&vq->call, __ATOMIC_ACQUIRE);
-	int unread = 0;
 
-	return call >= 0 && (call & 1) && ioctl(call / 2, SIOCOUTQ, &unread) == 0 && unread > 0;
+	return call >= 0 && (call & 1) && unix_unread(call / 2) > 0;
 }
 
 bool virtqueue_signal(struct virtqueue *vq)
