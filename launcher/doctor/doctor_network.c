@@ -249,9 +249,8 @@ static void examine_redirect(struct doctor *d, const struct pod_network *net)
 		doctor_note(d, DOCTOR_FAIL, "datapath", NULL, "%s", err.text);
 	else
 		doctor_note(d, DOCTOR_OK, "datapath", NULL,
-			"%s is redirected to a TAP, by nft_fwd_netdev of the node's kernel (from "
-			"Linux "
-			"5.12 on)",
+			"%s is redirected to a TAP, by the node's kernel (5.12 or later, "
+			"nft_fwd_netdev)",
 			pod_network_interface(net, net->pod_ifindex)->name);
 }
 

@@ -10,11 +10,6 @@
 #include "lib/cleanup.h"
 #include "lib/log.h"
 
-static const struct pod_interface *pod_interface(const struct vm *vm)
-{
-	return pod_network_interface(&vm->net, vm->net.pod_ifindex);
-}
-
 static bool is_needed(const struct vm *vm)
 {
 	return !(vm->kind->can & VMM_CAN_VHOST_NET) || datapath_is_tap(vm->settings);
@@ -22,6 +17,7 @@ static bool is_needed(const struct vm *vm)
 
 int vm_tap_make(struct vm *vm, struct err *err)
 {
+	const struct pod_interface *pod = pod_network_interface(&vm->net, vm->net.pod_ifindex);
 	cleanup_close int fd = -1;
 	char name[IF_NAMESIZE];
 	int ret;
@@ -29,7 +25,7 @@ int vm_tap_make(struct vm *vm, struct err *err)
 	if (!is_needed(vm))
 		return 0;
 	tap_link_name(vm->settings->name, name);
-	fd = tap_link_open(name, pod_interface(vm)->mtu, err);
+	fd = tap_link_open(name, pod->mtu, err);
 	ret = fd < 0 ? fd : keeper_add_link(vm->keeper, name, err);
 	if (ret == 0)
 		ret = tap_link_keep(fd, err);
