@@ -14,12 +14,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <netlink/socket.h>
+
+#include "lib/monotonic.h"
 
 #define KIND_MAX 32
 #define ATTEMPTS 100
@@ -109,14 +110,6 @@ static int list_devices(struct nl_sock *sock, struct devices *devices, struct er
 
 /* --- waiting --------------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int ignore(struct nl_msg *msg, void *arg)
 {
 	return NL_OK;
@@ -126,7 +119,7 @@ static int ignore(struct nl_msg *msg, void *arg)
 static void await_news(struct nl_sock *news, int64_t deadline_ms)
 {
 	struct pollfd fd = { .fd = nl_socket_get_fd(news), .events = POLLIN };
-	int64_t left = deadline_ms - now_ms();
+	int64_t left = deadline_ms - monotonic_ms();
 
 	if (left > 0 && poll(&fd, 1, left < INT_MAX ? (int)left : INT_MAX) > 0)
 		(void)nl_recvmsgs_default(news);
@@ -135,7 +128,7 @@ static void await_news(struct nl_sock *news, int64_t deadline_ms)
 static int await_devices(struct net_setup *setup, struct nl_sock *news, unsigned wait_ms,
 	struct devices *devices, struct err *err)
 {
-	int64_t deadline_ms = now_ms() + wait_ms;
+	int64_t deadline_ms = monotonic_ms() + wait_ms;
 
 	nl_socket_modify_cb(news, NL_CB_VALID, NL_CB_CUSTOM, ignore, NULL);
 	for (;;) {
@@ -143,7 +136,7 @@ static int await_devices(struct net_setup *setup, struct nl_sock *news, unsigned
 
 		if (ret < 0 || devices->n >= setup->net->n_nics)
 			return ret;
-		if (now_ms() >= deadline_ms)
+		if (monotonic_ms() >= deadline_ms)
 			return err_set(err, -ENODEV,
 				"there are %zu Ethernet devices, of %zu (waited %g s)", devices->n,
 				setup->net->n_nics, wait_ms / 1000.0);

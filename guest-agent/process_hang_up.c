@@ -11,13 +11,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <event2/event.h>
 
 #include "guest-agent/session_kill.h"
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 
 /* How long a session has after SIGHUP, and how often it is then looked after. */
 #define HANG_UP_GRACE_MS 1000
@@ -26,14 +26,6 @@
 
 /* libevent's clock is coarse, and a timer may be early by a tick. */
 #define CLOCK_MS 20
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool is_told(const struct process *process)
 {
@@ -114,7 +106,7 @@ static void on_hang_up(evutil_socket_t fd, short what, void *arg)
 	struct process_host *host = arg;
 	cleanup_free struct session *sessions = make_sessions(host);
 	struct process *process, *next;
-	int64_t now = now_ms();
+	int64_t now = monotonic_ms();
 	size_t n = 0;
 
 	if (sessions == NULL) {

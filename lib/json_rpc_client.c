@@ -7,28 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "lib/cleanup.h"
 #include "lib/json_rpc.h"
+#include "lib/monotonic.h"
 
 /* A response may hold a full forwarding table (a million rows of about 120 bytes). */
 #define RESPONSE_MAX (256 * 1024 * 1024)
 
 #define NO_DEADLINE (-1)
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* What poll() takes: -1 is for ever. */
 static int left_ms(int64_t deadline_ms)
 {
-	int64_t left = deadline_ms - now_ms();
+	int64_t left = deadline_ms - monotonic_ms();
 
 	if (deadline_ms == NO_DEADLINE)
 		return -1;
@@ -145,7 +137,7 @@ void json_rpc_client_free(struct json_rpc_client *client)
 int json_rpc_client_call(struct json_rpc_client *client, const char *method, const json_t *params,
 	json_t **result, struct err *err)
 {
-	int64_t deadline_ms = now_ms() + JSON_RPC_TIMEOUT_MS;
+	int64_t deadline_ms = monotonic_ms() + JSON_RPC_TIMEOUT_MS;
 	cleanup_free char *request = NULL;
 	json_t *id = json_integer(1);
 	const char *line;

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/monotonic.h"
+
 #define LINE_MAX_BYTES    4096 /* PIPE_BUF: one write of this size is never torn */
 #define LIMIT_WINDOW_MS   10000
 #define LIMIT_N_IN_WINDOW 5
@@ -169,13 +171,9 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
 static bool limit_take(struct log_limit *limit, unsigned *n_suppressed)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	struct timespec now;
-	int64_t now_ms;
-	bool taken;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	/* Counted from 1, so that a zero-initialised window is always in the past. */
-	now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + 1;
+	int64_t now_ms = monotonic_ms() + 1;
+	bool taken;
 
 	pthread_mutex_lock(&lock);
 	if (limit->window_start_ms == 0 || now_ms - limit->window_start_ms >= LIMIT_WINDOW_MS) {

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
@@ -13,6 +12,7 @@
 #include "launcher/exec/exec_client.h"
 #include "lib/agent_wire.h"
 #include "lib/cleanup.h"
+#include "lib/monotonic.h"
 
 #define READ_MAX 65536
 
@@ -64,14 +64,6 @@ int agent_status_take(
 	return ret;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int say(int fd, struct evbuffer *out)
 {
 	size_t len = evbuffer_get_length(out);
@@ -89,7 +81,7 @@ static int turn(
 {
 	bool says = evbuffer_get_length(out) > 0;
 	struct pollfd p = { .fd = fd, .events = (short)(says ? POLLIN | POLLOUT : POLLIN) };
-	int64_t left = deadline - now_ms();
+	int64_t left = deadline - monotonic_ms();
 	int n = poll(&p, 1, left > 0 ? (int)left : 0);
 
 	if (n == 0 || left <= 0)
@@ -127,7 +119,7 @@ static int ask(int fd, int64_t deadline, json_t **status, struct err *err)
 
 int agent_status_get(const char *vsock, unsigned timeout_ms, json_t **status, struct err *err)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = monotonic_ms() + timeout_ms;
 	cleanup_close int fd = -1;
 	int ret = exec_connect(vsock, AGENT_PORT, timeout_ms, &fd, err);
 

@@ -20,6 +20,7 @@
 
 #include "launcher/exec/exec_client.h"
 #include "lib/cleanup.h"
+#include "lib/monotonic.h"
 #include "lib/unix_socket.h"
 
 #define PAUSE_MIN_MS 5
@@ -27,21 +28,13 @@
 #define ATTEMPT_MS   5000 /* a question that fell on deaf ears is asked again */
 #define ANSWER_MAX   32   /* "OK 4294967295\n" is less */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Until there is something to read. -EAGAIN: nothing came until `deadline`. */
 static int await_bytes(int fd, int64_t deadline, struct err *err)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 
 	for (;;) {
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - monotonic_ms();
 		int n = poll(&pollfd, 1, left > 0 ? (int)left : 0);
 
 		if (n > 0)
@@ -130,11 +123,11 @@ static void pause_ms(int64_t ms)
 
 int exec_connect(const char *path, uint32_t port, unsigned timeout_ms, int *fd, struct err *err)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = monotonic_ms() + timeout_ms;
 	int64_t pause = PAUSE_MIN_MS;
 
 	for (;;) {
-		int64_t now = now_ms();
+		int64_t now = monotonic_ms();
 		int ret = try_once(
 			path, port, now + ATTEMPT_MS < deadline ? now + ATTEMPT_MS : deadline, err);
 
@@ -147,7 +140,7 @@ int exec_connect(const char *path, uint32_t port, unsigned timeout_ms, int *fd, 
 		}
 		if (ret != -EAGAIN)
 			return ret;
-		now = now_ms();
+		now = monotonic_ms();
 		if (now >= deadline)
 			return err_wrap(err, -ETIMEDOUT, "no agent answered within %g s",
 				timeout_ms / 1000.0);

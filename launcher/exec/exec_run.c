@@ -24,6 +24,7 @@
 
 #include "launcher/exec/exec_client.h"
 #include "launcher/exec/exec_tty.h"
+#include "lib/monotonic.h"
 #include "lib/standard_streams.h"
 
 #define RETRY_PAUSE_NS 50000000
@@ -168,14 +169,6 @@ static struct event_base *new_loop(void)
 	return loop;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int start_client(struct run *run, int fd, struct err *err)
 {
 	const struct exec_options *opts = run->opts;
@@ -200,7 +193,7 @@ static int start_client(struct run *run, int fd, struct err *err)
 /* One connection. 0: it ended somehow, see *run. */
 static int try_once(struct run *run, int64_t deadline_ms, struct err *err)
 {
-	int64_t left = deadline_ms - now_ms();
+	int64_t left = deadline_ms - monotonic_ms();
 	struct timeval timeout;
 	int fd, ret;
 
@@ -211,7 +204,7 @@ static int try_once(struct run *run, int64_t deadline_ms, struct err *err)
 	ret = start_client(run, fd, err);
 	if (ret < 0)
 		return ret;
-	left = deadline_ms - now_ms();
+	left = deadline_ms - monotonic_ms();
 	left = left > 1 ? left : 1;
 	timeout = (struct timeval) { .tv_sec = left / 1000, .tv_usec = left % 1000 * 1000 };
 	event_add(run->deadline, &timeout);
@@ -234,7 +227,7 @@ static void clean_up(struct run *run)
 static bool may_try_again(const struct run *run, int64_t deadline_ms)
 {
 	return run->ended && run->end.how == EXEC_LOST && !run->end.answered &&
-	       now_ms() < deadline_ms;
+	       monotonic_ms() < deadline_ms;
 }
 
 static int try_until(struct run *run, int64_t deadline_ms, struct err *err)
@@ -286,7 +279,7 @@ int exec_run(const struct exec_options *opts, struct err *err)
 		run.deadline = evtimer_new(run.loop, on_late, &run);
 	if (run.deadline == NULL)
 		(void)err_set(err, 0, "out of memory");
-	else if (try_until(&run, now_ms() + (int64_t)opts->timeout_s * 1000, err) == 0)
+	else if (try_until(&run, monotonic_ms() + (int64_t)opts->timeout_s * 1000, err) == 0)
 		status = status_of(&run, err);
 	if (run.deadline != NULL)
 		event_free(run.deadline);

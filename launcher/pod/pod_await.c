@@ -11,19 +11,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <netlink/socket.h>
 
 #include "launcher/pod/pod_read.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+#include "lib/monotonic.h"
 
 /* Takes in all that has been said; ENOBUFS, for what did not fit, is news like any other. */
 static void drain(int fd)
@@ -41,7 +33,7 @@ static int await_news(struct nl_sock *news, int64_t deadline_ms, struct err *err
 	struct pollfd p = { .fd = nl_socket_get_fd(news), .events = POLLIN };
 
 	for (;;) {
-		int64_t left = deadline_ms - now_ms();
+		int64_t left = deadline_ms - monotonic_ms();
 		int n = left > 0 ? poll(&p, 1, (int)left) : 0;
 
 		if (n > 0)
@@ -71,7 +63,7 @@ static int look(struct pod_network *net, const char *name, struct err *err)
 static int await(struct pod_network *net, const char *name, unsigned wait_ms, struct nl_sock *news,
 	struct err *err)
 {
-	int64_t deadline_ms = now_ms() + wait_ms;
+	int64_t deadline_ms = monotonic_ms() + wait_ms;
 
 	for (;;) {
 		int found = look(net, name, err);

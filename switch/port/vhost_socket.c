@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "lib/unix_socket.h"
 #include "switch/port/port.h"
 
@@ -183,14 +183,6 @@ static void pause_accepting(struct vhost_socket *s)
 
 /* --- client ---------------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Give or take a quarter. */
 static unsigned jittered(unsigned ms)
 {
@@ -207,7 +199,7 @@ static void retry_later(struct vhost_socket *s, unsigned least_ms)
 	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 
 	s->delay_ms = s->delay_ms < RETRY_MAX_MS / 2 ? 2 * s->delay_ms : RETRY_MAX_MS;
-	s->retry_at_ms = now_ms() + ms;
+	s->retry_at_ms = monotonic_ms() + ms;
 	event_add(s->retry_event, &tv);
 }
 
@@ -253,14 +245,14 @@ static int start_connecting(struct vhost_socket *s, struct err *err)
 	s->retry_event = evtimer_new(s->vu->host->base, on_retry, s);
 	if (!s->retry_event)
 		return err_set(err, -ENOMEM, "out of memory");
-	s->retry_at_ms = now_ms();
+	s->retry_at_ms = monotonic_ms();
 	event_add(s->retry_event, &at_once);
 	return 0;
 }
 
 int64_t vhost_socket_retry_in_ms(const struct vhost_socket *s)
 {
-	int64_t left = s->retry_at_ms ? s->retry_at_ms - now_ms() : 0;
+	int64_t left = s->retry_at_ms ? s->retry_at_ms - monotonic_ms() : 0;
 
 	return left > 0 ? left : 0;
 }

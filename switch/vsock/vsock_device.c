@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
@@ -17,6 +16,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
+#include "lib/monotonic.h"
 #include "switch/port/vhost_rings.h"
 
 #define BIT(n) (1ull << (n))
@@ -27,14 +27,6 @@
 #define LINGER_STEP_MS 5
 #define NUDGE_MS       1
 #define NUDGE_AGAIN_MS 20
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static struct vsock_device *device_of(struct vhost_user *vu)
 {
@@ -258,7 +250,7 @@ static void on_linger(evutil_socket_t unused, short what, void *arg)
 	const struct timeval step = { .tv_usec = LINGER_STEP_MS * 1000 };
 	struct vsock_device *d = arg;
 
-	if (vsock_n_unflushed(&d->vsock) > 0 && now_ms() < d->linger_until_ms)
+	if (vsock_n_unflushed(&d->vsock) > 0 && monotonic_ms() < d->linger_until_ms)
 		event_add(d->linger_event, &step);
 	else
 		event_base_loopbreak(d->base);
@@ -272,7 +264,7 @@ static void forget(void *ctx, const struct port *port)
 	look_at_rings(d);
 	if (!d->has_vmm || d->linger_until_ms)
 		return;
-	d->linger_until_ms = now_ms() + VSOCK_LINGER_MS;
+	d->linger_until_ms = monotonic_ms() + VSOCK_LINGER_MS;
 	on_linger(-1, 0, d);
 }
 

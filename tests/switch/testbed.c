@@ -23,17 +23,11 @@
 
 #include <cmocka.h>
 
+#include "lib/monotonic.h"
+
 #define READY_MS  60000
 #define STOP_MS   60000
 #define CLOSED_MS 60000
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void nap_ms(int ms)
 {
@@ -145,11 +139,11 @@ static void print_log(const struct testbed *t)
 /* True once the datagram has come, false if sluiced ended or time is up. */
 static bool wait_ready(struct testbed *t, int fd)
 {
-	int64_t deadline = now_ms() + READY_MS;
+	int64_t deadline = monotonic_ms() + READY_MS;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char text[256];
 
-	while (now_ms() < deadline && testbed_alive(t)) {
+	while (monotonic_ms() < deadline && testbed_alive(t)) {
 		ssize_t n;
 
 		if (poll(&p, 1, 50) <= 0)
@@ -173,7 +167,7 @@ void testbed_notify_close(const struct testbed *t, int fd)
 void testbed_restart(struct testbed *t)
 {
 	int notify = testbed_notify_open(t);
-	int64_t begin = now_ms();
+	int64_t begin = monotonic_ms();
 
 	t->pid = fork();
 	assert_int_not_equal(t->pid, -1);
@@ -183,7 +177,7 @@ void testbed_restart(struct testbed *t)
 		print_log(t);
 		fail_msg("sluiced did not get ready");
 	}
-	t->ready_ms = (int)(now_ms() - begin);
+	t->ready_ms = (int)(monotonic_ms() - begin);
 	testbed_notify_close(t, notify);
 	t->control = testbed_connect(t);
 }
@@ -212,11 +206,11 @@ bool testbed_alive(const struct testbed *t)
 /* The wait status, or -1 if it had to be killed. */
 static int end_process(struct testbed *t, int sig)
 {
-	int64_t deadline = now_ms() + STOP_MS;
+	int64_t deadline = monotonic_ms() + STOP_MS;
 	int status = -1;
 
 	kill(t->pid, sig);
-	while (testbed_alive(t) && now_ms() < deadline)
+	while (testbed_alive(t) && monotonic_ms() < deadline)
 		nap_ms(5);
 	if (testbed_alive(t)) {
 		kill(t->pid, SIGKILL);
@@ -306,11 +300,11 @@ int testbed_count_fds(const struct testbed *t)
 
 void testbed_wait_fds(const struct testbed *t, int most)
 {
-	int64_t deadline = now_ms() + CLOSED_MS;
+	int64_t deadline = monotonic_ms() + CLOSED_MS;
 	int n;
 
 	while ((n = testbed_count_fds(t)) > most) {
-		if (now_ms() > deadline)
+		if (monotonic_ms() > deadline)
 			fail_msg("%d descriptors, not %d", n, most);
 		nap_ms(2);
 	}

@@ -19,16 +19,10 @@
 
 #include <cmocka.h>
 
+#include "lib/monotonic.h"
+
 #define CALL_MS 60000
 #define STAT_MS 60000
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void nap_ms(int ms)
 {
@@ -52,12 +46,12 @@ int testbed_connect(const struct testbed *t)
 static json_t *read_line(int fd, int timeout_ms)
 {
 	static char line[4 << 20];
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = monotonic_ms() + timeout_ms;
 	size_t n = 0;
 
 	while (n < sizeof(line)) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - monotonic_ms();
 		const char *end;
 		ssize_t got;
 
@@ -265,10 +259,10 @@ int64_t testbed_drops(struct testbed *t, const char *port, const char *reason)
 
 int64_t testbed_wait_stat(struct testbed *t, const char *port, const char *path, int64_t least)
 {
-	int64_t deadline = now_ms() + STAT_MS, value;
+	int64_t deadline = monotonic_ms() + STAT_MS, value;
 
 	while ((value = testbed_stat(t, port, path)) < least) {
-		if (now_ms() > deadline)
+		if (monotonic_ms() > deadline)
 			fail_msg("%s: %s is %ld, not %ld", port, path, (long)value, (long)least);
 		nap_ms(2);
 	}

@@ -13,11 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
 
+#include "lib/monotonic.h"
 #include "lib/unix_socket.h"
 
 #define AWAIT_MS   180000
@@ -37,14 +37,6 @@ void lab_add_bytes(struct evbuffer *to, uint64_t offset, size_t len)
 		bytes[i] = lab_byte(offset + i);
 	evbuffer_add(to, bytes, len);
 	free(bytes);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 void client_open(struct lab_client *client, const struct lab *lab)
@@ -223,11 +215,11 @@ void client_send(struct lab_client *client)
 
 void client_await(struct lab_client *client, const bool *flag)
 {
-	int64_t end = now_ms() + AWAIT_MS;
+	int64_t end = monotonic_ms() + AWAIT_MS;
 
 	while (!*flag && !client->has_ended) {
 		turn(client, 100);
-		if (now_ms() > end)
+		if (monotonic_ms() > end)
 			fail_msg("nothing came; stdout: %s; stderr: %s", client_text(client, 0),
 				client_text(client, 1));
 	}
@@ -235,11 +227,11 @@ void client_await(struct lab_client *client, const bool *flag)
 
 static void await_text(struct lab_client *client, int stream, const char *text)
 {
-	int64_t end = now_ms() + AWAIT_MS;
+	int64_t end = monotonic_ms() + AWAIT_MS;
 
 	while (strstr(client_text(client, stream), text) == NULL) {
 		turn(client, 100);
-		if (now_ms() > end || client->has_ended)
+		if (monotonic_ms() > end || client->has_ended)
 			fail_msg("\"%s\" did not come, but: %s", text, client_text(client, stream));
 	}
 }
@@ -256,11 +248,11 @@ void client_await_error(struct lab_client *client, const char *text)
 
 void client_await_output(struct lab_client *client, uint64_t n)
 {
-	int64_t end = now_ms() + AWAIT_MS;
+	int64_t end = monotonic_ms() + AWAIT_MS;
 
 	while (client->n_outputs[0] < n && !client->has_ended) {
 		turn(client, 100);
-		if (now_ms() > end)
+		if (monotonic_ms() > end)
 			fail_msg("%llu bytes of stdout have come, not %llu",
 				(unsigned long long)client->n_outputs[0], (unsigned long long)n);
 	}
@@ -268,12 +260,12 @@ void client_await_output(struct lab_client *client, uint64_t n)
 
 void client_await_sent(struct lab_client *client)
 {
-	int64_t end = now_ms() + AWAIT_MS;
+	int64_t end = monotonic_ms() + AWAIT_MS;
 
 	while (evbuffer_get_length(client->stdin_data) > 0 ||
 		evbuffer_get_length(client->out) > 0) {
 		turn(client, 100);
-		if (now_ms() > end || client->has_ended)
+		if (monotonic_ms() > end || client->has_ended)
 			fail_msg("%zu bytes of stdin cannot be sent",
 				evbuffer_get_length(client->stdin_data));
 	}
@@ -281,11 +273,11 @@ void client_await_sent(struct lab_client *client)
 
 void client_await_full(struct lab_client *client)
 {
-	int64_t end = now_ms() + AWAIT_MS;
+	int64_t end = monotonic_ms() + AWAIT_MS;
 
 	do {
 		client_settle(client, 300);
-		if (now_ms() > end || client->has_ended)
+		if (monotonic_ms() > end || client->has_ended)
 			fail_msg("there is still credit: %u bytes", (unsigned)client->credit);
 	} while (client->credit > 0 || evbuffer_get_length(client->out) > 0);
 }
